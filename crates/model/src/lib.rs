@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The nouns of IMAP and their rules.
+//!
+//! Pure values: no wire syntax, no I/O, no clock. Every other crate speaks in these words.
+
+mod date;
+mod flag;
+mod id;
+pub mod limit;
+mod mailbox_name;
+mod set;
+mod special_use;
+mod view;
+
+pub use date::InternalDate;
+pub use flag::{Flag, Flags, KeywordTable, TooManyKeywords};
+pub use id::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity};
+pub use mailbox_name::{BadName, Delimiter, MailboxName, Pattern};
+pub use set::{Bound, NumberSet, SequenceSet};
+pub use special_use::SpecialUse;
+pub use view::View;

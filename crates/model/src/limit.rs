@@ -1,0 +1,81 @@
+//! Bounds on everything a client may make the server hold or do, each with its reason.
+//!
+//! What an administrator may want to change is a field of [`Limits`], which a directive sets; the
+//! rest are constants, since a change would only trade one failure for another.
+
+use std::time::Duration;
+
+/// Different keywords in one mailbox: as many as fit beside the system flags in 64 bits.
+pub const KEYWORDS_PER_MAILBOX: usize = 59;
+/// Bytes in one keyword. The longest in use have about 30.
+pub const KEYWORD_BYTES: usize = 128;
+/// Bytes in a mailbox name (UTF-8): four times what a path component may have on most systems.
+pub const MAILBOX_NAME_BYTES: usize = 1_024;
+/// Levels of hierarchy in a mailbox name; LIST work grows with depth.
+pub const MAILBOX_DEPTH: usize = 32;
+/// Mailboxes in one account: LIST answers them all at once.
+pub const MAILBOXES_PER_ACCOUNT: usize = 10_000;
+/// Bytes in one line of a command, literals aside. Clients stay below 8 KiB (RFC 7162 §4).
+pub const COMMAND_LINE_BYTES: usize = 64 * 1024;
+/// Bytes in one quoted string: a login name or a search text, never a message.
+pub const QUOTED_BYTES: usize = 8 * 1024;
+/// All bytes of a command's arguments before login, where nobody is accountable.
+pub const ARGUMENT_BYTES_BEFORE_LOGIN: usize = 8 * 1024;
+/// All bytes of a command's arguments after login, message literals aside.
+pub const ARGUMENT_BYTES: usize = 1024 * 1024;
+/// Literals in one command, message literals of a MULTIAPPEND aside.
+pub const LITERALS_PER_COMMAND: usize = 64;
+/// Messages in one MULTIAPPEND (RFC 3502): all of them become one transaction.
+pub const MESSAGES_PER_APPEND: usize = 1_000;
+/// Parentheses within parentheses, in any command.
+pub const NESTING: usize = 64;
+/// Ranges in one sequence set; a client's worst honest set is every other message.
+pub const SEQUENCE_RANGES: usize = 10_000;
+/// Keys in one SEARCH, nested ones included.
+pub const SEARCH_KEYS: usize = 1_000;
+/// Largest non-synchronising literal under LITERAL- (RFC 7888 §5).
+pub const LITERAL_MINUS_BYTES: u64 = 4_096;
+/// Wrong passwords on one connection; each costs a hash.
+pub const LOGIN_TRIES: u32 = 5;
+/// Commands that don't parse, before login: a port scanner or an attack.
+pub const BAD_COMMANDS_BEFORE_LOGIN: u32 = 10;
+/// Commands that don't parse, after login: a broken client in a loop.
+pub const BAD_COMMANDS: u32 = 100;
+/// Output waiting for a client that reads slowly; more is produced when this is gone.
+pub const OUTPUT_BYTES: usize = 1024 * 1024;
+
+/// Bounds an administrator may set. The defaults suit a few thousand users on one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest message an APPEND may carry, in bytes (RFC 7889).
+    pub append_bytes: u64,
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections of one user.
+    pub connections_per_user: usize,
+    /// Connections from one address (a /64 for IPv6).
+    pub connections_per_ip: usize,
+    /// From the greeting to a successful login.
+    pub login_timeout: Duration,
+    /// Without a byte from a client that is logged in; RFC 3501 §5.4 asks for at least 30 minutes.
+    pub idle_timeout: Duration,
+    /// A write that makes no progress.
+    pub write_timeout: Duration,
+    /// From accepting a connection to the end of its TLS handshake.
+    pub tls_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            append_bytes: 64 * 1024 * 1024,
+            connections: 50_000,
+            connections_per_user: 200,
+            connections_per_ip: 100,
+            login_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(30 * 60),
+            write_timeout: Duration::from_secs(60),
+            tls_timeout: Duration::from_secs(10),
+        }
+    }
+}

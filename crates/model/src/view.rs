@@ -1,0 +1,261 @@
+//! What one client believes about the mailbox it has selected.
+
+use crate::NumberSet;
+
+/// A session's messages in sequence order, as this client was told of them.
+///
+/// Sequence numbers exist only here: number `n` is the `n`th UID of the view, and it changes only
+/// when the client is sent an EXPUNGE or VANISHED (RFC 3501 §7.4.1). Kept as runs of consecutive
+/// UIDs, so a mailbox in which little was expunged costs a few bytes, and the worst one 8 a message.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct View {
+    runs: Vec<Run>,
+    len: u32,
+}
+
+/// UIDs `uid..` with numbers `seq..`, up to where the next run starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Run {
+    uid: u32,
+    seq: u32,
+}
+
+impl View {
+    /// The view of these UIDs, which ascend.
+    pub fn new(uids: impl IntoIterator<Item = u32>) -> Self {
+        let mut view = Self::default();
+        view.extend(uids);
+        view
+    }
+
+    /// How many messages the client knows of (what EXISTS last said).
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether the client knows of no message.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The highest UID, or 0.
+    #[must_use]
+    pub fn last_uid(&self) -> u32 {
+        self.runs
+            .last()
+            .map_or(0, |run| run.uid + (self.len - run.seq))
+    }
+
+    /// Adds new messages at the end. Their UIDs ascend and are above all others; any that is not is
+    /// passed over.
+    pub fn extend(&mut self, uids: impl IntoIterator<Item = u32>) {
+        let mut last = self.last_uid();
+        for uid in uids.into_iter() {
+            if uid <= last {
+                continue;
+            }
+            self.len += 1;
+            if uid != last + 1 || self.runs.is_empty() {
+                self.runs.push(Run { uid, seq: self.len });
+            }
+            last = uid;
+        }
+    }
+
+    /// The UID at a sequence number.
+    #[must_use]
+    pub fn uid(&self, seq: u32) -> Option<u32> {
+        if seq == 0 || seq > self.len {
+            return None;
+        }
+        let run = self.runs[self.runs.partition_point(|run| run.seq <= seq) - 1];
+        Some(run.uid + (seq - run.seq))
+    }
+
+    /// The sequence number of a UID.
+    #[must_use]
+    pub fn seq(&self, uid: u32) -> Option<u32> {
+        let index = self
+            .runs
+            .partition_point(|run| run.uid <= uid)
+            .checked_sub(1)?;
+        let run = self.runs[index];
+        let seq = run.seq.checked_add(uid - run.uid)?;
+        (seq < self.end_of(index)).then_some(seq)
+    }
+
+    /// The first sequence number after the run at `index`.
+    fn end_of(&self, index: usize) -> u32 {
+        self.runs
+            .get(index + 1)
+            .map_or(self.len + 1, |next| next.seq)
+    }
+
+    /// Takes out messages, and says their sequence numbers in the order in which EXPUNGE responses
+    /// must tell them: ascending, each counted after those before it are gone.
+    ///
+    /// Costs one pass over the view's runs.
+    pub fn remove(&mut self, uids: &NumberSet) -> Vec<u32> {
+        let mut gone = Vec::new();
+        let mut kept = Self::default();
+        let mut rest = uids.ranges().iter().copied().peekable();
+        for index in 0..self.runs.len() {
+            let run = self.runs[index];
+            let mut from = run.uid;
+            let end = run.uid + (self.end_of(index) - run.seq);
+            while let Some(&(first, last)) = rest.peek() {
+                if first >= end {
+                    break;
+                }
+                if last >= from {
+                    kept.push_run(from, first.max(from));
+                    let (first, after) = (first.max(from), last.saturating_add(1).min(end));
+                    gone.extend((first..after).map(|_| kept.len + 1));
+                    from = after;
+                }
+                if last >= end {
+                    break;
+                }
+                rest.next();
+            }
+            kept.push_run(from, end);
+        }
+        *self = kept;
+        gone
+    }
+
+    /// Adds the UIDs `from..end`, which are above all others.
+    fn push_run(&mut self, from: u32, end: u32) {
+        if from >= end {
+            return;
+        }
+        let adjoins = !self.runs.is_empty() && self.last_uid() + 1 == from;
+        if !adjoins {
+            self.runs.push(Run {
+                uid: from,
+                seq: self.len + 1,
+            });
+        }
+        self.len += end - from;
+    }
+
+    /// The UIDs, ascending.
+    pub fn uids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ranges().flat_map(|(from, to)| from..=to)
+    }
+
+    /// The UIDs as ranges with both ends included, ascending.
+    pub fn ranges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        (0..self.runs.len()).map(|index| {
+            let run = self.runs[index];
+            (run.uid, run.uid + (self.end_of(index) - run.seq) - 1)
+        })
+    }
+
+    /// The UIDs of the view that are in `uids`.
+    #[must_use]
+    pub fn known_among(&self, uids: &NumberSet) -> NumberSet {
+        NumberSet::from_ranges(self.ranges()).intersection(uids)
+    }
+
+    /// The UIDs at these sequence numbers; `None` if one is past the end, which is the client's
+    /// error (RFC 3501 §9, `seq-number`).
+    #[must_use]
+    pub fn uids_at(&self, seqs: &NumberSet) -> Option<NumberSet> {
+        if seqs.last().is_some_and(|last| last > self.len) || seqs.first() == Some(0) {
+            return None;
+        }
+        let mut found = Vec::new();
+        for &(from, to) in seqs.ranges() {
+            self.push_uids(from, to, &mut found);
+        }
+        Some(NumberSet::from_ranges(found))
+    }
+
+    /// The UIDs at sequence numbers `from..=to`, which exist, as ranges.
+    fn push_uids(&self, from: u32, to: u32, found: &mut Vec<(u32, u32)>) {
+        let mut index = self.runs.partition_point(|run| run.seq <= from) - 1;
+        let mut seq = from;
+        while seq <= to {
+            let run = self.runs[index];
+            let last = to.min(self.end_of(index) - 1);
+            found.push((run.uid + (seq - run.seq), run.uid + (last - run.seq)));
+            seq = last + 1;
+            index += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_shift_as_messages_go() {
+        let mut view = View::new([1, 2, 3, 4, 5]);
+        assert_eq!(view.remove(&[2, 4].into_iter().collect()), [2, 3]);
+        assert_eq!(view.uids().collect::<Vec<_>>(), [1, 3, 5]);
+        assert_eq!(view.seq(5), Some(3));
+        assert_eq!(view.seq(2), None);
+        assert_eq!(view.remove(&NumberSet::range(1..=9)), [1, 1, 1]);
+        assert!(view.is_empty());
+        assert_eq!(view.last_uid(), 0);
+    }
+
+    /// Random appends, removals and lookups do what a plain list of UIDs does.
+    #[test]
+    fn a_view_agrees_with_a_plain_list() {
+        let mut seed = 99_u64;
+        let mut next = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        for _ in 0..300 {
+            let (mut view, mut list, mut last) = (View::default(), Vec::new(), 0_u32);
+            for _ in 0..40 {
+                if next(2) == 0 {
+                    last += 1 + next(3) as u32;
+                    view.extend([last]);
+                    list.push(last);
+                } else {
+                    let start = next(u64::from(last) + 2) as u32;
+                    let doomed = NumberSet::range(start..=start + next(6) as u32);
+                    let mut expected = Vec::new();
+                    list.retain(|uid| !doomed.contains(*uid));
+                    let before: Vec<_> = view.uids().collect();
+                    for (index, uid) in before.iter().enumerate() {
+                        if doomed.contains(*uid) {
+                            expected.push((index - expected.len() + 1) as u32);
+                        }
+                    }
+                    assert_eq!(view.remove(&doomed), expected);
+                }
+                assert!(view.uids().eq(list.iter().copied()));
+                assert_eq!(view.len() as usize, list.len());
+                for seq in 1..=view.len() {
+                    let uid = view.uid(seq).unwrap();
+                    assert_eq!(uid, list[seq as usize - 1]);
+                    assert_eq!(view.seq(uid), Some(seq));
+                }
+                assert!((0..last + 3).all(|uid| view.seq(uid).is_some() == list.contains(&uid)));
+                if !list.is_empty() {
+                    let seqs = NumberSet::range(1..=1 + next(u64::from(view.len())) as u32);
+                    let uids = view.uids_at(&seqs).unwrap();
+                    assert!(
+                        uids.iter()
+                            .eq(list.iter().copied().take(seqs.len() as usize))
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_past_the_end_is_an_error() {
+        let view = View::new([7, 9]);
+        assert_eq!(view.uids_at(&NumberSet::range(2..=3)), None);
+        assert_eq!(view.uid(0), None);
+    }
+}
