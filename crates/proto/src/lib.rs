@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Sans-IO wire protocols: nothing here reads, writes, waits or asks the time.
+
+pub mod imap;

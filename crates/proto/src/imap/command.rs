@@ -1,0 +1,436 @@
+//! Commands as values. Texts borrow the command's frame where the wire form allows.
+
+use std::borrow::Cow;
+
+use pillarbox_model::{Flag, InternalDate, SequenceSet, SpecialUse};
+
+/// Bytes of an `astring`, `string` or `atom`: borrowed unless a quoted string had escapes.
+pub type Bytes<'a> = Cow<'a, [u8]>;
+
+/// A command with the tag that its completion will carry.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Tagged<'a> {
+    /// The client's tag, which is printable ASCII.
+    pub tag: &'a str,
+    /// What it asks for.
+    pub command: Command<'a>,
+}
+
+/// A command (RFC 3501 §6 and extensions). Mailbox arguments are raw bytes: what they mean depends on the
+/// session (modified UTF-7 or UTF-8).
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command<'a> {
+    // Any state.
+    /// CAPABILITY.
+    Capability,
+    /// NOOP.
+    Noop,
+    /// LOGOUT.
+    Logout,
+    /// ID (RFC 2971): field-value pairs; empty for NIL. A value of `None` is NIL.
+    Id(Vec<(Bytes<'a>, Option<Bytes<'a>>)>),
+
+    // Not authenticated.
+    /// STARTTLS.
+    StartTls,
+    /// AUTHENTICATE.
+    Authenticate {
+        /// In the client's spelling.
+        mechanism: &'a str,
+        /// The initial response (RFC 4959), decoded from base64; `=` is empty.
+        initial: Option<Vec<u8>>,
+    },
+    /// LOGIN.
+    Login {
+        /// As typed.
+        user: Bytes<'a>,
+        /// As typed. Never to be logged.
+        password: Bytes<'a>,
+    },
+
+    // Authenticated.
+    /// ENABLE (RFC 5161).
+    Enable(Vec<&'a str>),
+    /// SELECT and EXAMINE.
+    Select {
+        /// Which one.
+        mailbox: Bytes<'a>,
+        /// EXAMINE.
+        read_only: bool,
+        /// `(CONDSTORE)` and the like.
+        parameters: Vec<SelectParameter>,
+    },
+    /// CREATE.
+    Create {
+        /// The new name.
+        mailbox: Bytes<'a>,
+        /// `USE (…)` (RFC 6154 §3): attributes as written that are known; an unknown one is `None`.
+        special_use: Vec<Option<SpecialUse>>,
+    },
+    /// DELETE.
+    Delete(Bytes<'a>),
+    /// RENAME.
+    Rename {
+        /// The old name.
+        from: Bytes<'a>,
+        /// The new name.
+        to: Bytes<'a>,
+    },
+    /// SUBSCRIBE.
+    Subscribe(Bytes<'a>),
+    /// UNSUBSCRIBE.
+    Unsubscribe(Bytes<'a>),
+    /// LIST, also in its extended form (RFC 5258).
+    List(List<'a>),
+    /// LSUB.
+    Lsub {
+        /// The reference name.
+        reference: Bytes<'a>,
+        /// The pattern.
+        pattern: Bytes<'a>,
+    },
+    /// NAMESPACE (RFC 2342).
+    Namespace,
+    /// STATUS.
+    Status {
+        /// Which one.
+        mailbox: Bytes<'a>,
+        /// What is asked, without repetition.
+        items: Vec<StatusItem>,
+    },
+    /// APPEND, also of several messages (RFC 3502).
+    Append {
+        /// Where to.
+        mailbox: Bytes<'a>,
+        /// The messages; their literals went by in the order of this list.
+        messages: Vec<AppendMessage<'a>>,
+    },
+    /// IDLE (RFC 2177). DONE is not a command: see the connection machine.
+    Idle,
+
+    // Selected.
+    /// CHECK.
+    Check,
+    /// CLOSE.
+    Close,
+    /// UNSELECT (RFC 3691).
+    Unselect,
+    /// EXPUNGE; with UIDs, UID EXPUNGE (RFC 4315 §2.1).
+    Expunge(Option<SequenceSet>),
+    /// SEARCH and UID SEARCH.
+    Search {
+        /// UID SEARCH.
+        uid: bool,
+        /// What and how.
+        search: Search<'a>,
+    },
+    /// FETCH and UID FETCH.
+    Fetch {
+        /// UID FETCH.
+        uid: bool,
+        /// Of which messages.
+        set: SequenceSet,
+        /// What, in the client's order; macros are expanded.
+        items: Vec<FetchItem<'a>>,
+        /// `CHANGEDSINCE` and the like (RFC 7162 §3.1.4).
+        modifiers: Vec<FetchModifier>,
+    },
+    /// STORE and UID STORE.
+    Store {
+        /// UID STORE.
+        uid: bool,
+        /// Of which messages.
+        set: SequenceSet,
+        /// `UNCHANGEDSINCE` (RFC 7162 §3.1.3).
+        unchanged_since: Option<u64>,
+        /// What to do with `flags`.
+        action: StoreAction,
+        /// `.SILENT`.
+        silent: bool,
+        /// The flags that can be stored; `\Recent` and unknown system flags are left out.
+        flags: Vec<Flag>,
+        /// Whether a flag was named that can't be stored.
+        unknown_flag: bool,
+    },
+    /// COPY, UID COPY, MOVE and UID MOVE (RFC 6851).
+    Copy {
+        /// By UID.
+        uid: bool,
+        /// MOVE.
+        remove: bool,
+        /// Of which messages.
+        set: SequenceSet,
+        /// Where to.
+        mailbox: Bytes<'a>,
+    },
+}
+
+/// A parameter of SELECT and EXAMINE (RFC 4466 §2.1).
+#[derive(Clone, PartialEq, Debug)]
+pub enum SelectParameter {
+    /// `CONDSTORE` (RFC 7162 §3.1.8).
+    CondStore,
+    /// `QRESYNC` (RFC 7162 §3.2.5).
+    QResync {
+        /// The UIDVALIDITY that the client knows.
+        uid_validity: u32,
+        /// The mod-sequence that it knows.
+        modseq: u64,
+        /// The UIDs it knows of, where it said so.
+        known_uids: Option<SequenceSet>,
+        /// Pairs of numbers and UIDs that match, where it said so.
+        seq_match: Option<(SequenceSet, SequenceSet)>,
+    },
+}
+
+/// LIST (RFC 5258 §3). The plain form has one pattern and no options.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct List<'a> {
+    /// Selection options.
+    pub select: ListSelect,
+    /// The reference name.
+    pub reference: Bytes<'a>,
+    /// One or more patterns.
+    pub patterns: Vec<Bytes<'a>>,
+    /// Return options.
+    pub returns: ListReturn,
+    /// Whether any option, several patterns or RETURN was written (RFC 5258 §3: extended form).
+    pub extended: bool,
+}
+
+/// Which mailboxes LIST is to name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ListSelect {
+    /// `SUBSCRIBED`.
+    pub subscribed: bool,
+    /// `REMOTE`: we have none.
+    pub remote: bool,
+    /// `RECURSIVEMATCH`.
+    pub recursive_match: bool,
+    /// `SPECIAL-USE` (RFC 6154 §2).
+    pub special_use: bool,
+}
+
+/// What LIST is to say of each.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ListReturn {
+    /// `SUBSCRIBED`.
+    pub subscribed: bool,
+    /// `CHILDREN`.
+    pub children: bool,
+    /// `SPECIAL-USE`.
+    pub special_use: bool,
+    /// `STATUS (…)` (RFC 5819); empty if not asked.
+    pub status: Vec<StatusItem>,
+}
+
+/// An item of STATUS.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum StatusItem {
+    /// MESSAGES.
+    Messages,
+    /// RECENT.
+    Recent,
+    /// UIDNEXT.
+    UidNext,
+    /// UIDVALIDITY.
+    UidValidity,
+    /// UNSEEN.
+    Unseen,
+    /// DELETED (RFC 9051 §6.3.11).
+    Deleted,
+    /// SIZE (RFC 8438).
+    Size,
+    /// HIGHESTMODSEQ (RFC 7162 §3.1.7).
+    HighestModSeq,
+    /// APPENDLIMIT (RFC 7889).
+    AppendLimit,
+    /// MAILBOXID (RFC 8474 §4.3).
+    MailboxId,
+}
+
+/// One message of an APPEND.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AppendMessage<'a> {
+    /// Flags that can be stored.
+    pub flags: Vec<Flag>,
+    /// The date it is to have; now if absent.
+    pub date: Option<InternalDate>,
+    /// Where its bytes are.
+    pub data: AppendData<'a>,
+}
+
+/// The bytes of an appended message.
+#[derive(Clone, PartialEq, Debug)]
+pub enum AppendData<'a> {
+    /// A literal that was streamed past the command's frame: its size in bytes, and whether it was a
+    /// `literal8`.
+    Streamed {
+        /// In bytes.
+        size: u64,
+        /// `~{…}` (RFC 3516).
+        binary: bool,
+    },
+    /// Inside the frame: a quoted string is not allowed by the grammar, so only by lenience.
+    Inline(Bytes<'a>),
+}
+
+/// SEARCH (RFC 3501 §6.4.4, RFC 4731).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Search<'a> {
+    /// `RETURN (…)`; `None` if not written, then the answer is an untagged SEARCH.
+    pub returns: Option<SearchReturn>,
+    /// `CHARSET`, in the client's spelling.
+    pub charset: Option<Bytes<'a>>,
+    /// What must hold; several keys are an `And`.
+    pub key: SearchKey<'a>,
+}
+
+/// Return options of SEARCH. `RETURN ()` means ALL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SearchReturn {
+    /// MIN.
+    pub min: bool,
+    /// MAX.
+    pub max: bool,
+    /// ALL.
+    pub all: bool,
+    /// COUNT.
+    pub count: bool,
+    /// SAVE (RFC 5182).
+    pub save: bool,
+}
+
+/// A search key.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SearchKey<'a> {
+    /// ALL.
+    All,
+    /// All of these; a parenthesised list.
+    And(Vec<SearchKey<'a>>),
+    /// Either.
+    Or(Box<SearchKey<'a>>, Box<SearchKey<'a>>),
+    /// NOT.
+    Not(Box<SearchKey<'a>>),
+    /// Sequence numbers.
+    Sequence(SequenceSet),
+    /// UID.
+    Uid(SequenceSet),
+    /// A flag or keyword that is set; with NOT for `UNSEEN` and the like. NEW, OLD and RECENT are expressed by
+    /// [`Self::Recent`].
+    Flag(Flag),
+    /// `\Recent`.
+    Recent,
+    /// Internal date before that day (days since 1970-01-01).
+    Before(i64),
+    /// Internal date on that day.
+    On(i64),
+    /// Internal date on or after that day.
+    Since(i64),
+    /// Date header before that day.
+    SentBefore(i64),
+    /// Date header on that day.
+    SentOn(i64),
+    /// Date header on or after that day.
+    SentSince(i64),
+    /// Internal date more than so many seconds ago (RFC 5032).
+    Older(u32),
+    /// Internal date at most so many seconds ago.
+    Younger(u32),
+    /// Larger than so many bytes.
+    Larger(u64),
+    /// Smaller than so many bytes.
+    Smaller(u64),
+    /// HEADER, BCC, CC, FROM, SUBJECT, TO: field name and text, in the command's charset.
+    Header(Bytes<'a>, Bytes<'a>),
+    /// BODY.
+    Body(Bytes<'a>),
+    /// TEXT.
+    Text(Bytes<'a>),
+    /// MODSEQ (RFC 7162 §3.1.5).
+    ModSeq(u64),
+}
+
+/// A modifier of FETCH (RFC 4466 §2.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FetchModifier {
+    /// `CHANGEDSINCE`.
+    ChangedSince(u64),
+    /// `VANISHED`.
+    Vanished,
+}
+
+/// An item of FETCH.
+#[derive(Clone, PartialEq, Debug)]
+pub enum FetchItem<'a> {
+    /// UID.
+    Uid,
+    /// FLAGS.
+    Flags,
+    /// INTERNALDATE.
+    InternalDate,
+    /// RFC822.SIZE.
+    Size,
+    /// ENVELOPE.
+    Envelope,
+    /// BODY: the structure without extension data.
+    Body,
+    /// BODYSTRUCTURE.
+    BodyStructure,
+    /// MODSEQ.
+    ModSeq,
+    /// RFC822, RFC822.HEADER, RFC822.TEXT: sections by their old names.
+    Rfc822(Rfc822),
+    /// `BODY[…]` and `BODY.PEEK[…]`.
+    Section(Section<'a>),
+}
+
+/// The old names of three sections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rfc822 {
+    /// `RFC822`: `BODY[]`.
+    Whole,
+    /// `RFC822.HEADER`: `BODY.PEEK[HEADER]`.
+    Header,
+    /// `RFC822.TEXT`: `BODY[TEXT]`.
+    Text,
+}
+
+/// `BODY[section]<partial>`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Section<'a> {
+    /// `BODY.PEEK`: does not set `\Seen`.
+    pub peek: bool,
+    /// The part, `[]` for the message.
+    pub path: Vec<u32>,
+    /// What of the part; `None` is all of it.
+    pub text: Option<SectionText<'a>>,
+    /// `<origin.length>`.
+    pub partial: Option<(u32, u32)>,
+}
+
+/// What of a part.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SectionText<'a> {
+    /// HEADER.
+    Header,
+    /// HEADER.FIELDS, in the client's spelling and order, which the answer repeats.
+    HeaderFields(Vec<Bytes<'a>>),
+    /// HEADER.FIELDS.NOT.
+    HeaderFieldsNot(Vec<Bytes<'a>>),
+    /// TEXT.
+    Text,
+    /// MIME.
+    Mime,
+}
+
+/// What STORE does with its flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreAction {
+    /// FLAGS.
+    Replace,
+    /// +FLAGS.
+    Add,
+    /// -FLAGS.
+    Remove,
+}

@@ -1,0 +1,3 @@
+//! IMAP: framing, commands, responses.
+
+pub mod command;
