@@ -1,1 +1,349 @@
-//! Placeholder.
+//! What storage engines promise, and the engines.
+//!
+//! A [`Store`] keeps accounts, mailboxes and the metadata of messages; [`Blobs`] keeps their bytes. What is
+//! open is held in memory as a [`Mailbox`], which all sessions of this process share.
+
+mod blob;
+mod error;
+mod mailbox;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pillarbox_model::{
+    AccountId, Flag, InternalDate, MailboxId, MailboxName, ModSeq, NumberSet, SpecialUse, Uid,
+    UidValidity,
+};
+
+pub use blob::{About, BlobWriter, Blobs, Location, NewBlob};
+pub use error::Error;
+pub use mailbox::{Counters, Mailbox, Member, Row, Rows};
+
+/// The future of a store call. Boxed, so that `dyn Store` works and sessions compile once.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// A storage engine: accounts, mailboxes, message metadata and their changes.
+///
+/// Every method that changes something is one transaction: it happens whole or not at all, and what it
+/// returned `Ok` for survives a power cut. Changes of one mailbox take mod-sequences in commit order, and are
+/// in the shared [`Mailbox`] before the call returns. No method is called once per message.
+pub trait Store: Send + Sync {
+    // Accounts.
+
+    /// The account of that name, which is compared as is: callers normalise.
+    fn account<'a>(&'a self, name: &'a str) -> Reply<'a, Option<Account>>;
+
+    /// Makes an account with INBOX and these further mailboxes, all subscribed.
+    ///
+    /// # Errors
+    /// [`Error::AccountExists`]; nothing has changed. Two callers at once: one wins, one is told.
+    fn create_account<'a>(
+        &'a self,
+        name: &'a str,
+        mailboxes: &'a [(MailboxName, Option<SpecialUse>)],
+    ) -> Reply<'a, Account>;
+
+    /// All accounts, in order of creation.
+    fn accounts(&self) -> Reply<'_, Vec<Account>>;
+
+    /// Removes an account with all its mail. Sessions that have its mailboxes open see them deleted.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`].
+    fn remove_account(&self, account: AccountId) -> Reply<'_, ()>;
+
+    /// Sets an account's own limit on the size of an appended message; `None` goes back to the default.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`].
+    fn set_append_limit(&self, account: AccountId, bytes: Option<u64>) -> Reply<'_, ()>;
+
+    // Mailboxes.
+
+    /// All mailboxes of an account with their counters, in order of names. Counters are rows, never
+    /// counted: the cost is one row a mailbox.
+    fn mailboxes(&self, account: AccountId) -> Reply<'_, Vec<MailboxInfo>>;
+
+    /// One mailbox by name. One row read.
+    fn mailbox<'a>(
+        &'a self,
+        account: AccountId,
+        name: &'a MailboxName,
+    ) -> Reply<'a, Option<MailboxInfo>>;
+
+    /// The names an account subscribed to, in order; there need be no mailbox of that name (RFC 3501
+    /// §6.3.6).
+    fn subscriptions(&self, account: AccountId) -> Reply<'_, Vec<MailboxName>>;
+
+    /// Subscribes or unsubscribes a name. Saying what is already so is no error.
+    fn subscribe<'a>(
+        &'a self,
+        account: AccountId,
+        name: &'a MailboxName,
+        subscribed: bool,
+    ) -> Reply<'a, ()>;
+
+    /// Makes a mailbox and those above it that are missing, and subscribes to the ones made. Its UIDVALIDITY is above any
+    /// that the account ever had.
+    ///
+    /// # Errors
+    /// [`Error::MailboxExists`]; [`Error::TooManyMailboxes`]; [`Error::SpecialUseTaken`] if another mailbox has
+    /// that use. Nothing has changed.
+    fn create_mailbox<'a>(
+        &'a self,
+        account: AccountId,
+        name: &'a MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Reply<'a, MailboxInfo>;
+
+    /// Deletes a mailbox with its messages; those below it stay (RFC 3501 §6.3.4). Its subscription stays. Sessions that have it
+    /// open see it deleted.
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`]; [`Error::Inbox`] for INBOX.
+    fn delete_mailbox(&self, mailbox: MailboxId) -> Reply<'_, ()>;
+
+    /// Renames a mailbox and all below it, making what is missing above the new name. Ids, UIDs, UIDVALIDITY and
+    /// subscriptions go along. INBOX is not renamed: its messages move to a new mailbox of that name, and
+    /// what is below it stays (RFC 3501 §6.3.5).
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`]; [`Error::MailboxExists`] if one of the new names is taken;
+    /// [`Error::IntoItself`] if the new name lies below the old one. Nothing has changed.
+    fn rename_mailbox<'a>(
+        &'a self,
+        account: AccountId,
+        from: &'a MailboxName,
+        to: &'a MailboxName,
+    ) -> Reply<'a, ()>;
+
+    /// The mailbox in memory, loaded if nobody has it open.
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`].
+    fn open(&self, mailbox: MailboxId) -> Reply<'_, Arc<Mailbox>>;
+
+    /// Brings an open mailbox up to date with what other nodes did. An engine with one process has nothing
+    /// to do.
+    fn refresh<'a>(&'a self, _mailbox: &'a Mailbox) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    // Messages.
+
+    /// Adds messages, all or none, with ascending UIDs in the order given and one mod-sequence.
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`], [`Error::TooManyKeywords`], [`Error::UidsExhausted`], [`Error::Full`] (the disk; reads
+    /// go on). Nothing has changed.
+    fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Reply<'_, Appended>;
+
+    /// Adds messages to several mailboxes at once, all or none: one delivery to many recipients.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    fn deliver(&self, deliveries: Vec<(MailboxId, Vec<NewMessage>)>) -> Reply<'_, Vec<Appended>>;
+
+    /// Starts a message whose bytes come in pieces; what it makes goes into a [`NewMessage`]. Dropped, it
+    /// leaves nothing behind.
+    fn begin_blob(&self, about: About, size_bytes: u64) -> Reply<'_, Box<dyn BlobWriter>>;
+
+    /// Changes flags of those of `uids` that exist. Messages whose flags already are so are left alone and
+    /// keep their mod-sequence.
+    ///
+    /// With `unchanged_since`, messages whose mod-sequence is above it are left alone and reported
+    /// (RFC 7162 §3.1.3).
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`], [`Error::TooManyKeywords`]; nothing has changed.
+    fn set_flags<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        uids: &'a NumberSet,
+        action: FlagAction,
+        flags: &'a [Flag],
+        unchanged_since: Option<ModSeq>,
+    ) -> Reply<'a, FlagsSet>;
+
+    /// Removes messages that carry `\Deleted` for good, and says which ones. `among` narrows it to those
+    /// UIDs (RFC 4315 §2.1); UIDs that are not there are passed over.
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`]; nothing has changed.
+    fn expunge<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        among: Option<&'a NumberSet>,
+    ) -> Reply<'a, Expunged>;
+
+    /// Removes messages whether they carry `\Deleted` or not (for administrators).
+    ///
+    /// # Errors
+    /// As [`Store::expunge`].
+    fn remove<'a>(&'a self, mailbox: MailboxId, uids: &'a NumberSet) -> Reply<'a, Expunged>;
+
+    /// Copies messages with flags and dates, without copying bytes; with `remove`, moves them in the same
+    /// transaction (RFC 6851). UIDs that are not there are passed over. Source and target may be the same.
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`] for the source, [`Error::NoTarget`] for the target,
+    /// [`Error::TooManyKeywords`]; nothing has changed.
+    fn copy<'a>(
+        &'a self,
+        from: MailboxId,
+        uids: &'a NumberSet,
+        to: MailboxId,
+        remove: bool,
+    ) -> Reply<'a, Copied>;
+
+    /// What is stored of these messages, in the order given. The rows need not exist any more if they were
+    /// expunged within the grace period. One query for all.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if a blob has no row.
+    fn contents<'a>(&'a self, rows: &'a [Row], digests: bool) -> Reply<'a, Vec<Content>>;
+
+    /// The bytes of a blob, or some of them. Without copying where the engine can.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if they are missing or damaged.
+    fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes>;
+
+    /// Replaces digests that were made by an older version. Best effort.
+    fn redigest(&self, digests: Vec<(pillarbox_model::BlobId, Bytes)>) -> Reply<'_, ()>;
+
+    // Care.
+
+    /// Writes a consistent copy into an empty directory while the store is in use.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] with the path; the copy may be incomplete, the store is untouched.
+    fn backup<'a>(&'a self, directory: &'a std::path::Path) -> Reply<'a, ()>;
+
+    /// Compares rows, counters, blobs and checksums. With `repair`, mends what can be mended without losing
+    /// a message: counters are recomputed, messages found only among the blobs come back.
+    fn check(&self, repair: bool) -> Reply<'_, Vec<Finding>>;
+
+    /// Removes bytes that no message names and whose grace period is over; compacts. Returns the bytes freed.
+    fn reap(&self) -> Reply<'_, u64>;
+}
+
+/// An account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// Never reused.
+    pub id: AccountId,
+    /// As created.
+    pub name: Box<str>,
+    /// Its own limit on an appended message, in bytes.
+    pub append_limit: Option<u64>,
+}
+
+/// A mailbox as LIST and STATUS see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MailboxInfo {
+    /// Survives renames.
+    pub id: MailboxId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Its name.
+    pub name: MailboxName,
+    /// What it is for.
+    pub special_use: Option<SpecialUse>,
+    /// Whether it is subscribed.
+    pub subscribed: bool,
+    /// Its UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// What is in it.
+    pub counters: Counters,
+}
+
+/// A message to be added.
+#[derive(Debug)]
+pub struct NewMessage {
+    /// Its flags; new keywords enter the mailbox's table.
+    pub flags: Vec<Flag>,
+    /// INTERNALDATE.
+    pub date: InternalDate,
+    /// What is kept of it to answer from; opaque to the store.
+    pub digest: Bytes,
+    /// Its bytes.
+    pub blob: NewBlob,
+}
+
+/// What an append gave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// Of the mailbox.
+    pub uid_validity: UidValidity,
+    /// Of the messages, in their order.
+    pub uids: Vec<Uid>,
+    /// Of the change.
+    pub modseq: ModSeq,
+}
+
+/// What to do with flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FlagAction {
+    /// These and no others.
+    Replace,
+    /// These too.
+    Add,
+    /// These no more.
+    Remove,
+}
+
+/// What a change of flags did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FlagsSet {
+    /// Messages whose flags are different now.
+    pub changed: NumberSet,
+    /// Messages that had changed since the client looked, and were left alone.
+    pub modified: NumberSet,
+    /// The mod-sequence of the change, or the mailbox's highest if nothing changed.
+    pub modseq: ModSeq,
+}
+
+/// What an expunge removed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Expunged {
+    /// Which messages.
+    pub uids: NumberSet,
+    /// The mod-sequence of the change, or the mailbox's highest if nothing was removed.
+    pub modseq: ModSeq,
+}
+
+/// What a copy made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Copied {
+    /// Of the target.
+    pub uid_validity: UidValidity,
+    /// The messages copied.
+    pub from: NumberSet,
+    /// Their UIDs in the target: as many, and in the same order.
+    pub to: NumberSet,
+    /// The mod-sequence of the target.
+    pub modseq: ModSeq,
+}
+
+/// What is stored of a message.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Where its bytes are.
+    pub location: Location,
+    /// What is kept to answer from; empty if not asked for.
+    pub digest: Bytes,
+}
+
+/// Something that a check found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// What it is about: account, mailbox, UID or file.
+    pub subject: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// Whether it was mended.
+    pub repaired: bool,
+}
