@@ -2,6 +2,8 @@
 
 pub mod auth;
 pub mod net;
+pub mod normalize;
+pub mod precis;
 pub mod secret;
 pub mod table;
 
