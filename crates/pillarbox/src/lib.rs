@@ -1,6 +1,7 @@
 //! Pillarbox, an IMAP server.
 
 pub mod auth;
+pub mod log;
 pub mod net;
 pub mod normalize;
 pub mod precis;
