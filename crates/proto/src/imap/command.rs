@@ -307,11 +307,11 @@ pub enum SearchKey<'a> {
     /// ALL.
     All,
     /// All of these; a parenthesised list.
-    And(Vec<SearchKey<'a>>),
+    And(Vec<Self>),
     /// Either.
-    Or(Box<SearchKey<'a>>, Box<SearchKey<'a>>),
+    Or(Box<Self>, Box<Self>),
     /// NOT.
-    Not(Box<SearchKey<'a>>),
+    Not(Box<Self>),
     /// Sequence numbers.
     Sequence(SequenceSet),
     /// UID.
@@ -433,4 +433,37 @@ pub enum StoreAction {
     Add,
     /// -FLAGS.
     Remove,
+}
+
+impl StatusItem {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Messages,
+        Self::Recent,
+        Self::UidNext,
+        Self::UidValidity,
+        Self::Unseen,
+        Self::Deleted,
+        Self::Size,
+        Self::HighestModSeq,
+        Self::AppendLimit,
+        Self::MailboxId,
+    ];
+
+    /// As it stands on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "MESSAGES",
+            Self::Recent => "RECENT",
+            Self::UidNext => "UIDNEXT",
+            Self::UidValidity => "UIDVALIDITY",
+            Self::Unseen => "UNSEEN",
+            Self::Deleted => "DELETED",
+            Self::Size => "SIZE",
+            Self::HighestModSeq => "HIGHESTMODSEQ",
+            Self::AppendLimit => "APPENDLIMIT",
+            Self::MailboxId => "MAILBOXID",
+        }
+    }
 }

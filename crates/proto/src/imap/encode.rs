@@ -1,0 +1,178 @@
+//! Responses as bytes. All functions append to a buffer, and none lets an argument break out of its place:
+//! no text can bring a line end, close a quote or end a response code.
+
+use pillarbox_model::{MailboxName, NumberSet};
+
+use super::{lex, utf7};
+
+pub use super::date::push_date_time;
+pub use super::fetch::{Fetch, section_label};
+pub use super::response::{
+    Code, Esearch, Status, StatusValue, bye, capability, continuation, enabled, esearch, exists,
+    expunge, flags, id, list, list_root, list_status, namespace, permanent_flags, recent, search,
+    tagged, untagged, vanished,
+};
+
+/// How this session is spoken to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Dialect {
+    /// UTF8=ACCEPT is enabled (RFC 6855): quoted strings may have UTF-8.
+    pub utf8: bool,
+    /// IMAP4rev2 is enabled (RFC 9051).
+    pub rev2: bool,
+}
+
+/// Longer strings are sent as literals: some clients read a line into a buffer.
+const QUOTED_BYTES: usize = 1_024;
+
+/// Pairs of digits, so that a number takes half as many divisions.
+const PAIRS: &[u8; 200] = &{
+    let mut pairs = [0; 200];
+    let mut number = 0;
+    while number < 100 {
+        pairs[2 * number] = b'0' + (number / 10) as u8;
+        pairs[2 * number + 1] = b'0' + (number % 10) as u8;
+        number += 1;
+    }
+    pairs
+};
+
+/// Appends a number in decimal.
+pub fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    while number >= 100 {
+        let pair = 2 * (number % 100) as usize;
+        number /= 100;
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+    }
+    let pair = 2 * number as usize;
+    if number >= 10 {
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+    } else {
+        at -= 1;
+        digits[at] = PAIRS[pair + 1];
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends a set as `sequence-set`.
+pub fn push_set(out: &mut Vec<u8>, set: &NumberSet) {
+    for (index, &(from, to)) in set.ranges().iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_number(out, from.into());
+        if from != to {
+            out.push(b':');
+            push_number(out, to.into());
+        }
+    }
+}
+
+/// Appends items with a space between.
+pub(super) fn push_spaced<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut push: impl FnMut(&mut Vec<u8>, T),
+) {
+    let mut first = true;
+    for item in items {
+        if !first {
+            out.push(b' ');
+        }
+        first = false;
+        push(out, item);
+    }
+}
+
+/// Appends text for people (`resp-text`'s text): what is not printable ASCII becomes `?`, and no text is empty.
+pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
+    if text.is_empty() {
+        return out.extend_from_slice(b"Done");
+    }
+    out.extend(
+        text.bytes()
+            .map(|b| if matches!(b, b' '..=b'~') { b } else { b'?' }),
+    );
+}
+
+/// Appends words inside a response code: as text, and without what would end the code.
+pub(super) fn push_in_code(out: &mut Vec<u8>, text: &str) {
+    let printable = |b: u8| matches!(b, b' '..=b'~') && b != b']';
+    out.extend(text.bytes().map(|b| if printable(b) { b } else { b'?' }));
+}
+
+/// Whether bytes can stand in quotes: printable ASCII and tabs, and not too many.
+fn is_quotable(bytes: &[u8]) -> bool {
+    bytes.len() <= QUOTED_BYTES && bytes.iter().all(|b| matches!(b, b'\t' | b' '..=b'~'))
+}
+
+/// Appends bytes in quotes. They have no line end.
+fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    for &byte in bytes {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+/// Appends bytes as a literal. NUL, which a literal can't have (RFC 3501 §9, `CHAR8`), becomes `?`.
+fn push_literal(out: &mut Vec<u8>, bytes: &[u8]) {
+    literal_header(out, bytes.len() as u64);
+    out.extend(bytes.iter().map(|&b| if b == 0 { b'?' } else { b }));
+}
+
+/// Appends `{len}` and a line end; exactly `len` bytes must follow.
+pub fn literal_header(out: &mut Vec<u8>, len: u64) {
+    out.push(b'{');
+    push_number(out, len);
+    out.extend_from_slice(b"}\r\n");
+}
+
+/// Appends a `string`: quoted if that is safe, else a literal.
+pub fn string(out: &mut Vec<u8>, bytes: &[u8]) {
+    if is_quotable(bytes) {
+        push_quoted(out, bytes);
+    } else {
+        push_literal(out, bytes);
+    }
+}
+
+/// Appends an `nstring`: `NIL` for nothing, `""` for nothing in it.
+pub fn nstring(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        Some(bytes) => string(out, bytes),
+        None => out.extend_from_slice(b"NIL"),
+    }
+}
+
+/// Appends an `astring`: bare if it is an atom other than NIL, else as a `string`.
+pub fn astring(out: &mut Vec<u8>, bytes: &[u8]) {
+    let nil = bytes.eq_ignore_ascii_case(b"NIL");
+    if !bytes.is_empty() && !nil && bytes.iter().all(|&b| lex::is_atom_char(b)) {
+        out.extend_from_slice(bytes);
+    } else {
+        string(out, bytes);
+    }
+}
+
+/// Appends a mailbox name: INBOX bare, others in quotes; in modified UTF-7 unless UTF8=ACCEPT is enabled.
+pub fn mailbox(out: &mut Vec<u8>, name: &MailboxName, dialect: Dialect) {
+    let text = name.as_str();
+    let ascii = text.bytes().all(|b| matches!(b, b' '..=b'~'));
+    if name.is_inbox() {
+        out.extend_from_slice(b"INBOX");
+    } else if dialect.utf8 && text.chars().any(char::is_control) {
+        push_literal(out, text.as_bytes());
+    } else if dialect.utf8 || (ascii && !text.contains('&')) {
+        push_quoted(out, text.as_bytes());
+    } else {
+        push_quoted(out, utf7::encode(text).as_bytes());
+    }
+}

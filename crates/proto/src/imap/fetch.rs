@@ -1,0 +1,173 @@
+//! FETCH responses, written item by item.
+
+use pillarbox_model::InternalDate;
+
+use super::command::{Bytes, Section, SectionText};
+use super::encode::{astring, literal_header, push_date_time, push_number};
+use super::lex::is_atom_char;
+
+/// A FETCH response in the making. Nothing is allocated but room in the buffer.
+///
+/// A response that is dropped without [`Self::end`] is unfinished, and the connection useless.
+#[derive(Debug)]
+pub struct Fetch<'o> {
+    out: &'o mut Vec<u8>,
+    first: bool,
+}
+
+/// `ATOM-CHAR`s by byte: flags are checked for every message that is listed.
+static ATOM: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_atom_char(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+fn is_flag(name: &str) -> bool {
+    let atom = name.strip_prefix('\\').unwrap_or(name);
+    atom.bytes().all(|b| ATOM[usize::from(b)])
+}
+
+impl<'o> Fetch<'o> {
+    /// Starts the response about the message of that number.
+    pub fn begin(out: &'o mut Vec<u8>, seq: u32) -> Self {
+        out.extend_from_slice(b"* ");
+        push_number(out, seq.into());
+        out.extend_from_slice(b" FETCH (");
+        Self { out, first: true }
+    }
+
+    /// Goes on with a response of which at least one item is written and not the last byte of `out` any more:
+    /// after a literal that was sent from elsewhere.
+    pub const fn resume(out: &'o mut Vec<u8>) -> Self {
+        Self { out, first: false }
+    }
+
+    /// The buffer, for what follows [`Self::literal_header`].
+    pub const fn out(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    /// Writes what goes before an item.
+    fn item(&mut self, label: &[u8]) {
+        if !self.first {
+            self.out.push(b' ');
+        }
+        self.first = false;
+        self.out.extend_from_slice(label);
+    }
+
+    fn number(&mut self, label: &[u8], number: u64) {
+        self.item(label);
+        push_number(self.out, number);
+    }
+
+    /// UID.
+    pub fn uid(&mut self, uid: u32) {
+        self.number(b"UID ", uid.into());
+    }
+
+    /// FLAGS. A name that is no flag is left out.
+    pub fn flags<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        self.item(b"FLAGS (");
+        let start = self.out.len();
+        for name in names.filter(|name| is_flag(name)) {
+            if self.out.len() > start {
+                self.out.push(b' ');
+            }
+            self.out.extend_from_slice(name.as_bytes());
+        }
+        self.out.push(b')');
+    }
+
+    /// MODSEQ (RFC 7162 §3.1.4).
+    pub fn modseq(&mut self, modseq: u64) {
+        self.number(b"MODSEQ (", modseq);
+        self.out.push(b')');
+    }
+
+    /// INTERNALDATE.
+    pub fn internal_date(&mut self, date: InternalDate) {
+        self.item(b"INTERNALDATE ");
+        push_date_time(self.out, date);
+    }
+
+    /// RFC822.SIZE, in bytes.
+    pub fn size(&mut self, bytes: u64) {
+        self.number(b"RFC822.SIZE ", bytes);
+    }
+
+    /// An item whose value is ready-made, as ENVELOPE's and BODYSTRUCTURE's. It is sent as it is.
+    pub fn raw(&mut self, name: &str, value: &[u8]) {
+        self.item(name.as_bytes());
+        self.out.push(b' ');
+        self.out.extend_from_slice(value);
+    }
+
+    /// An item that the message doesn't have.
+    pub fn nil(&mut self, label: &[u8]) {
+        self.item(label);
+        self.out.extend_from_slice(b" NIL");
+    }
+
+    /// An item whose value is a literal of `len` bytes. These must follow: into [`Self::out`], or, once this
+    /// `Fetch` is dropped, from elsewhere; then [`Self::resume`].
+    pub fn literal_header(&mut self, label: &[u8], len: u64) {
+        self.item(label);
+        self.out.push(b' ');
+        literal_header(self.out, len);
+    }
+
+    /// Ends the response.
+    pub fn end(self) {
+        self.out.extend_from_slice(b")\r\n");
+    }
+}
+
+/// Appends a section as the answer repeats it: without PEEK, and with the partial's origin only
+/// (RFC 3501 §7.4.2).
+pub fn section_label(out: &mut Vec<u8>, section: &Section<'_>) {
+    out.extend_from_slice(b"BODY[");
+    for (index, part) in section.path.iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        push_number(out, (*part).into());
+    }
+    if let Some(text) = &section.text {
+        if !section.path.is_empty() {
+            out.push(b'.');
+        }
+        push_section_text(out, text);
+    }
+    out.push(b']');
+    if let Some((origin, _)) = section.partial {
+        out.push(b'<');
+        push_number(out, origin.into());
+        out.push(b'>');
+    }
+}
+
+fn push_section_text(out: &mut Vec<u8>, text: &SectionText<'_>) {
+    match text {
+        SectionText::Header => out.extend_from_slice(b"HEADER"),
+        SectionText::Text => out.extend_from_slice(b"TEXT"),
+        SectionText::Mime => out.extend_from_slice(b"MIME"),
+        SectionText::HeaderFields(fields) => push_fields(out, b"HEADER.FIELDS (", fields),
+        SectionText::HeaderFieldsNot(fields) => push_fields(out, b"HEADER.FIELDS.NOT (", fields),
+    }
+}
+
+fn push_fields(out: &mut Vec<u8>, name: &[u8], fields: &[Bytes<'_>]) {
+    out.extend_from_slice(name);
+    for (index, field) in fields.iter().enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        astring(out, field);
+    }
+    out.push(b')');
+}

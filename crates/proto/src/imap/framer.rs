@@ -1,0 +1,541 @@
+//! The machine that cuts a stream into frames.
+
+use pillarbox_model::limit;
+
+use super::frame::{Frame, FrameError, FrameLimits, Literal, LiteralData};
+
+/// What the bytes fed so far amount to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event<'i> {
+    /// All was taken; more is needed.
+    More,
+    /// The client waits for `+` before it sends a literal.
+    Continue,
+    /// A message of APPEND is offered: answer with [`Framer::accept_message`] or
+    /// [`Framer::refuse_message`]. Until then nothing is taken.
+    Message {
+        /// In bytes.
+        size: u64,
+        /// It is a `literal8`.
+        binary: bool,
+        /// The client waits for `+` before it sends it.
+        synchronizing: bool,
+    },
+    /// Some bytes of the accepted message.
+    MessageData(&'i [u8]),
+    /// The accepted message is complete.
+    MessageEnd,
+    /// A command is complete.
+    Command(Frame),
+    /// The line that [`Framer::expect_line`] asked for, without its end.
+    Line(Vec<u8>),
+    /// The rest of a command whose message was refused has gone by.
+    Abandoned {
+        /// The command's.
+        tag: Option<String>,
+    },
+    /// A command was not taken. What belongs to it has gone by, or waits for a `+` that must not come.
+    Refused {
+        /// The command's, if it had a valid one.
+        tag: Option<String>,
+        /// What was wrong.
+        why: FrameError,
+    },
+    /// Say BYE and close: the rest of the stream can't be made sense of, and is thrown away.
+    Fatal(FrameError),
+}
+
+/// Cuts a stream into frames. Holds at most one command, and nothing between commands.
+///
+/// However the stream is cut into pieces, the events are the same; only [`Event::MessageData`] comes in the
+/// pieces fed.
+#[derive(Debug)]
+pub struct Framer {
+    limits: FrameLimits,
+    frame: Frame,
+    /// Where the line in progress starts in the frame.
+    line_start: usize,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// In a line of a command.
+    Line,
+    /// In a line that is no command.
+    Data,
+    /// In a literal that is held, with so many bytes to come.
+    Literal(usize),
+    /// Waiting for the session to decide about a message.
+    Offered(Header),
+    /// In a message, with so many bytes to come.
+    Message(u64),
+    /// Throwing away what was refused.
+    Swallow(Swallow),
+    /// After [`Event::Fatal`].
+    Dead,
+}
+
+/// What is thrown away, up to the end of its command.
+#[derive(Debug)]
+struct Swallow {
+    tag: Option<String>,
+    /// `None` if the session refused it.
+    why: Option<FrameError>,
+    /// Bytes of a literal to come.
+    literal: u64,
+    /// How much may still be thrown away.
+    left: u64,
+    /// The last bytes of the line, in which a literal may be announced; `None` in a line that is no command.
+    tail: Option<Vec<u8>>,
+}
+
+/// As many bytes as the header of a literal can have, and a line end.
+const TAIL_BYTES: usize = Header::DIGITS + "~{+}\r\n".len();
+
+/// The announcement of a literal, at the end of a line.
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    /// Bytes from its first character (`{` or `~`) to the end of the line.
+    len: usize,
+    size: u64,
+    binary: bool,
+    synchronizing: bool,
+}
+
+impl Framer {
+    /// At the start of a stream.
+    #[must_use]
+    pub const fn new(limits: FrameLimits) -> Self {
+        let frame = Frame {
+            bytes: Vec::new(),
+            literals: Vec::new(),
+        };
+        Self {
+            limits,
+            frame,
+            line_start: 0,
+            state: State::Line,
+        }
+    }
+
+    /// From the next bytes on, these limits hold.
+    pub const fn set_limits(&mut self, limits: FrameLimits) {
+        self.limits = limits;
+    }
+
+    /// Takes bytes up to the first event, and says how many. Call again with the rest until it says
+    /// [`Event::More`]; an event can also come when there is no rest.
+    ///
+    /// Costs one pass over the bytes, which are copied, those of messages aside.
+    pub fn feed<'i>(&mut self, input: &'i [u8]) -> (usize, Event<'i>) {
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            let (taken, event) = self.step(rest);
+            used += taken;
+            match event {
+                Some(event) => return (used, event),
+                None if rest.is_empty() => return (used, Event::More),
+                None => {}
+            }
+        }
+    }
+
+    /// The next line is data and no command: a SASL response, or IDLE's DONE. Call this right after the
+    /// [`Event::Command`] that leads to it.
+    pub fn expect_line(&mut self) {
+        self.state = State::Data;
+    }
+
+    /// Takes the message that was offered. If it is synchronizing, send `+` now.
+    pub fn accept_message(&mut self) {
+        if let State::Offered(header) = self.state {
+            self.state = State::Message(header.size);
+        }
+    }
+
+    /// Turns the message down that was offered, and with it the command; take the tag from
+    /// [`Self::partial`] before.
+    ///
+    /// If it is synchronizing, the command is over: send NO or BAD now, no event follows. If not, its bytes
+    /// and the rest of the command are thrown away, and [`Event::Abandoned`] says when; the client
+    /// may be told before or then.
+    pub fn refuse_message(&mut self) {
+        let State::Offered(header) = self.state else {
+            return;
+        };
+        let tag = self.clear();
+        if !header.synchronizing {
+            self.state = State::Swallow(self.swallowing(tag, None, header.size));
+        }
+    }
+
+    /// The command so far; of use during [`Event::Message`].
+    #[must_use]
+    pub const fn partial(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Whether nothing of a command is held: the client said nothing since the last one ended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frame.bytes.is_empty() && matches!(self.state, State::Line | State::Data)
+    }
+
+    /// Takes some of `input`, changes state or has an event; with nothing to take it may do nothing.
+    fn step<'i>(&mut self, input: &'i [u8]) -> (usize, Option<Event<'i>>) {
+        match &mut self.state {
+            State::Line => self.line(input),
+            State::Data => self.data_line(input),
+            State::Literal(0) | State::Message(0) => (0, self.end_literal()),
+            State::Literal(left) => {
+                let taken = input.len().min(*left);
+                *left -= taken;
+                (taken, self.literal(&input[..taken]))
+            }
+            State::Message(left) => {
+                let taken =
+                    usize::try_from(*left).map_or(input.len(), |left| left.min(input.len()));
+                *left -= taken as u64;
+                (
+                    taken,
+                    (taken > 0).then(|| Event::MessageData(&input[..taken])),
+                )
+            }
+            State::Offered(_) => (0, Some(Event::More)),
+            State::Swallow(_) => self.swallow(input),
+            State::Dead => (input.len(), None),
+        }
+    }
+
+    fn line<'i>(&mut self, input: &'i [u8]) -> (usize, Option<Event<'i>>) {
+        let starts = self.frame.bytes.is_empty();
+        if starts && input.first() == Some(&TLS_HANDSHAKE) {
+            return (0, self.fatal(FrameError::Tls));
+        }
+        let (taken, complete) = self.hold_line(input);
+        match complete {
+            Some(true) => (taken, self.end_line()),
+            Some(false) => (taken, None),
+            None => {
+                let first = self.line_start == 0;
+                if first && is_http(&self.frame.bytes) {
+                    return (taken, self.fatal(FrameError::Http));
+                }
+                (taken, self.overflow(true))
+            }
+        }
+    }
+
+    fn data_line<'i>(&mut self, input: &'i [u8]) -> (usize, Option<Event<'i>>) {
+        let (taken, complete) = self.hold_line(input);
+        let event = match complete {
+            Some(true) => {
+                self.state = State::Line;
+                strip_line_end(&mut self.frame.bytes);
+                Some(Event::Line(std::mem::take(&mut self.frame.bytes)))
+            }
+            Some(false) => None,
+            None => self.overflow(false),
+        };
+        (taken, event)
+    }
+
+    /// Holds bytes up to a line end, as far as there is room. Says how many, and whether the line is
+    /// complete, or `None` if there was no room.
+    fn hold_line(&mut self, input: &[u8]) -> (usize, Option<bool>) {
+        let held = self.frame.bytes.len();
+        let room = (self.limits.line_bytes + self.line_start).min(self.limits.argument_bytes);
+        let room = room.saturating_sub(held);
+        let end = memchr::memchr(b'\n', input).map(|at| at + 1);
+        let wanted = end.unwrap_or(input.len());
+        let taken = wanted.min(room);
+        self.frame.bytes.extend_from_slice(&input[..taken]);
+        (taken, (taken == wanted).then_some(end.is_some()))
+    }
+
+    /// A line has no room. What of it is held decides what kind of literal its end may announce.
+    fn overflow(&mut self, command: bool) -> Option<Event<'static>> {
+        let held = self.frame.bytes.len();
+        let from = held.saturating_sub(TAIL_BYTES).max(self.line_start);
+        let tail = command.then(|| self.frame.bytes[from..].to_vec());
+        let tag = self.clear().filter(|_| command);
+        let mut swallow = self.swallowing(tag, Some(FrameError::LineTooLong), 0);
+        swallow.tail = tail;
+        self.state = State::Swallow(swallow);
+        None
+    }
+
+    /// A line of a command is held whole.
+    fn end_line(&mut self) -> Option<Event<'static>> {
+        strip_line_end(&mut self.frame.bytes);
+        let line = &self.frame.bytes[self.line_start..];
+        if self.line_start == 0 && is_http(line) {
+            return self.fatal(FrameError::Http);
+        }
+        let header = Header::at_end(line);
+        if memchr::memchr(0, line).is_some() {
+            return self.refuse(FrameError::Nul, header);
+        }
+        let Some(header) = header else {
+            let frame = std::mem::take(&mut self.frame);
+            self.line_start = 0;
+            return Some(Event::Command(frame));
+        };
+        if let Err(why) = self.begin_literal(header) {
+            return self.refuse(why, Some(header));
+        }
+        match self.state {
+            State::Offered(_) => Some(Event::Message {
+                size: header.size,
+                binary: header.binary,
+                synchronizing: header.synchronizing,
+            }),
+            _ => header.synchronizing.then_some(Event::Continue),
+        }
+    }
+
+    /// Takes note of a literal, or says why it can't be taken.
+    fn begin_literal(&mut self, header: Header) -> Result<(), FrameError> {
+        let minus = self.limits.literal_minus && !header.synchronizing;
+        if minus && header.size > limit::LITERAL_MINUS_BYTES {
+            return Err(FrameError::LiteralTooBig);
+        }
+        let start = self.frame.bytes.len();
+        let at = start - header.len;
+        let data = if self.limits.messages && is_message(&self.frame.bytes[..at]) {
+            self.offer(header)?
+        } else {
+            self.hold_literal(header)?
+        };
+        self.frame.literals.push(Literal {
+            header: at,
+            start,
+            data,
+            binary: header.binary,
+        });
+        Ok(())
+    }
+
+    fn offer(&mut self, header: Header) -> Result<LiteralData, FrameError> {
+        if self.count(|data| matches!(data, LiteralData::Streamed(_))) >= limit::MESSAGES_PER_APPEND
+        {
+            return Err(FrameError::TooManyMessages);
+        }
+        self.state = State::Offered(header);
+        Ok(LiteralData::Streamed(header.size))
+    }
+
+    fn hold_literal(&mut self, header: Header) -> Result<LiteralData, FrameError> {
+        if self.count(|data| matches!(data, LiteralData::Held(_))) >= self.limits.literals {
+            return Err(FrameError::TooManyLiterals);
+        }
+        let room = self
+            .limits
+            .argument_bytes
+            .saturating_sub(self.frame.bytes.len());
+        let size = usize::try_from(header.size)
+            .ok()
+            .filter(|&size| size <= room)
+            .ok_or(FrameError::LiteralTooBig)?;
+        self.state = State::Literal(size);
+        Ok(LiteralData::Held(size))
+    }
+
+    fn count(&self, kind: impl Fn(&LiteralData) -> bool) -> usize {
+        self.frame.literals.iter().filter(|l| kind(&l.data)).count()
+    }
+
+    /// Some bytes of a literal that is held.
+    fn literal(&mut self, data: &[u8]) -> Option<Event<'static>> {
+        self.frame.bytes.extend_from_slice(data);
+        memchr::memchr(0, data)?;
+        let State::Literal(left) = self.state else {
+            return None;
+        };
+        let tag = self.clear();
+        self.state = State::Swallow(self.swallowing(tag, Some(FrameError::Nul), left as u64));
+        None
+    }
+
+    /// After a literal the command's line goes on.
+    fn end_literal(&mut self) -> Option<Event<'static>> {
+        let streamed = matches!(self.state, State::Message(_));
+        self.state = State::Line;
+        self.line_start = self.frame.bytes.len();
+        streamed.then_some(Event::MessageEnd)
+    }
+
+    /// Refuses the command in progress, whose line ended with `header`.
+    fn refuse(&mut self, why: FrameError, header: Option<Header>) -> Option<Event<'static>> {
+        let tag = self.clear();
+        match header {
+            Some(header) if !header.synchronizing => {
+                self.state = State::Swallow(self.swallowing(tag, Some(why), header.size));
+                None
+            }
+            _ => Some(Event::Refused { tag, why }),
+        }
+    }
+
+    const fn swallowing(
+        &self,
+        tag: Option<String>,
+        why: Option<FrameError>,
+        literal: u64,
+    ) -> Swallow {
+        Swallow {
+            tag,
+            why,
+            literal,
+            left: self.limits.swallow_bytes,
+            tail: Some(Vec::new()),
+        }
+    }
+
+    /// Lets go of the command in progress, and says its tag.
+    fn clear(&mut self) -> Option<String> {
+        let tag = self.frame.tag().map(str::to_owned);
+        self.frame = Frame::default();
+        self.line_start = 0;
+        self.state = State::Line;
+        tag
+    }
+
+    fn fatal(&mut self, why: FrameError) -> Option<Event<'static>> {
+        self.clear();
+        self.state = State::Dead;
+        Some(Event::Fatal(why))
+    }
+
+    fn swallow<'i>(&mut self, input: &'i [u8]) -> (usize, Option<Event<'i>>) {
+        let State::Swallow(swallow) = &mut self.state else {
+            return (0, None);
+        };
+        let (taken, complete) = swallow.take(input);
+        if swallow.literal > swallow.left || taken as u64 > swallow.left {
+            return (taken, self.fatal(FrameError::Flood));
+        }
+        swallow.left -= taken as u64;
+        if !complete {
+            return (taken, None);
+        }
+        let (tag, why) = (swallow.tag.take(), swallow.why);
+        self.state = State::Line;
+        let event = match why {
+            Some(why) => Event::Refused { tag, why },
+            None => Event::Abandoned { tag },
+        };
+        (taken, Some(event))
+    }
+}
+
+impl Swallow {
+    /// Throws away some of `input`; says how much, and whether the command is over.
+    fn take(&mut self, input: &[u8]) -> (usize, bool) {
+        if self.literal > 0 {
+            let taken =
+                usize::try_from(self.literal).map_or(input.len(), |left| left.min(input.len()));
+            self.literal -= taken as u64;
+            return (taken, false);
+        }
+        let end = memchr::memchr(b'\n', input).map(|at| at + 1);
+        let taken = end.unwrap_or(input.len());
+        if let Some(tail) = &mut self.tail {
+            let kept = taken.saturating_sub(TAIL_BYTES);
+            tail.extend_from_slice(&input[kept..taken]);
+            tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
+        }
+        (taken, end.is_some() && !self.goes_on())
+    }
+
+    /// Whether the line that just ended announced a literal that is already on its way.
+    fn goes_on(&mut self) -> bool {
+        let Some(tail) = &mut self.tail else {
+            return false;
+        };
+        strip_line_end(tail);
+        let header = Header::at_end(tail).filter(|header| !header.synchronizing);
+        tail.clear();
+        self.literal = header.map_or(0, |header| header.size);
+        header.is_some()
+    }
+}
+
+impl Header {
+    /// The most digits a size can have; as many as `u64` needs.
+    const DIGITS: usize = 20;
+
+    /// ```abnf
+    /// literal  = "{" number ["+"] "}" CRLF *CHAR8     ; RFC 7888 §8
+    /// literal8 = "~{" number ["+"] "}" CRLF *OCTET    ; RFC 3516 §7, RFC 4466 §6
+    /// ```
+    /// A size beyond `u64` counts as `u64::MAX`, which is refused anyhow.
+    fn at_end(line: &[u8]) -> Option<Self> {
+        let inner = line.strip_suffix(b"}")?;
+        let (inner, synchronizing) = match inner.strip_suffix(b"+") {
+            Some(inner) => (inner, false),
+            None => (inner, true),
+        };
+        let digits = inner
+            .iter()
+            .rev()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        let before = inner[..inner.len() - digits].strip_suffix(b"{")?;
+        if digits == 0 || digits > Self::DIGITS {
+            return None;
+        }
+        let size = inner[inner.len() - digits..]
+            .iter()
+            .fold(0_u64, |size, digit| {
+                size.saturating_mul(10)
+                    .saturating_add(u64::from(digit - b'0'))
+            });
+        let binary = before.ends_with(b"~");
+        Some(Self {
+            len: line.len() - before.len() + usize::from(binary),
+            size,
+            binary,
+            synchronizing,
+        })
+    }
+}
+
+/// A line ends with CRLF; LF alone is taken as well, since people type commands.
+fn strip_line_end(line: &mut Vec<u8>) {
+    let end = line.strip_suffix(b"\n").unwrap_or(line);
+    let end = end.strip_suffix(b"\r").unwrap_or(end).len();
+    line.truncate(end);
+}
+
+/// Whether a literal after these bytes is a message: any literal of APPEND but the mailbox's name.
+fn is_message(before: &[u8]) -> bool {
+    let mut words = before.splitn(3, |&b| b == b' ');
+    let append = words
+        .nth(1)
+        .is_some_and(|name| name.eq_ignore_ascii_case(b"APPEND"));
+    append
+        && words
+            .next()
+            .is_some_and(|rest| rest.iter().any(|&b| b != b' '))
+}
+
+/// The first byte of a TLS record with a handshake (RFC 8446 §5.1); no tag starts with it.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Whether a command's first line is the first line of an HTTP request (RFC 9112 §3): a method as the tag and
+/// a target, which no command's name looks like.
+fn is_http(line: &[u8]) -> bool {
+    const METHODS: [&[u8]; 10] = [
+        b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH",
+        b"PRI",
+    ];
+    let mut words = line.split(|&b| b == b' ');
+    let method = words.next().is_some_and(|word| METHODS.contains(&word));
+    method
+        && words
+            .next()
+            .is_some_and(|target| target.iter().any(|b| b"/*:".contains(b)))
+}

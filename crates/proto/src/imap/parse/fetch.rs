@@ -1,0 +1,183 @@
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4).
+
+use crate::imap::command::{
+    Bytes, Command, FetchItem, FetchModifier, Rfc822, Section, SectionText,
+};
+use crate::imap::lex::{Cursor, Parsed};
+
+/// Different items in one FETCH: each may be a whole message, for every message. Clients ask for about ten;
+/// one that fetches parts one by one, for some dozens.
+const ITEMS: usize = 200;
+/// Header fields in one section: each is looked up in every message. Clients ask for up to about fifty.
+const FIELDS: usize = 500;
+/// Levels of a part's number. Deeper parts are never found.
+const DEPTH: usize = 100;
+
+/// ```abnf
+/// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att /
+///         "(" fetch-att *(SP fetch-att) ")") [SP "(" fetch-modifier *(SP fetch-modifier) ")"]
+/// ```
+pub(super) fn fetch<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'a>> {
+    let set = cursor.sequence_set()?;
+    cursor.space()?;
+    let items = items(cursor)?;
+    let modifiers = match cursor.more()? {
+        true => cursor.nonempty_list("Expected a list of modifiers", modifier)?,
+        false => Vec::new(),
+    };
+    Ok(Command::Fetch {
+        uid,
+        set,
+        items,
+        modifiers,
+    })
+}
+
+fn modifier(cursor: &mut Cursor<'_>) -> Parsed<FetchModifier> {
+    if cursor.word("VANISHED") {
+        return Ok(FetchModifier::Vanished);
+    }
+    if cursor.word("CHANGEDSINCE") {
+        cursor.space()?;
+        return cursor
+            .number64("Expected a mod-sequence")
+            .map(FetchModifier::ChangedSince);
+    }
+    cursor.fail("Unknown modifier")
+}
+
+fn items<'a>(cursor: &mut Cursor<'a>) -> Parsed<Vec<FetchItem<'a>>> {
+    if cursor.peek() != Some(b'(') {
+        return match macro_items(cursor) {
+            Some(items) => Ok(items),
+            None => Ok(vec![item(cursor)?]),
+        };
+    }
+    let mut items = Vec::new();
+    cursor.nonempty_list("Expected one or more items", |cursor| {
+        let item = item(cursor)?;
+        if !items.contains(&item) {
+            items.push(item);
+        }
+        if items.len() > ITEMS {
+            return cursor.fail("Too many items");
+        }
+        Ok(())
+    })?;
+    Ok(items)
+}
+
+/// Macros stand alone, never in parentheses (RFC 3501 §6.4.5).
+fn macro_items<'a>(cursor: &mut Cursor<'a>) -> Option<Vec<FetchItem<'a>>> {
+    use FetchItem::{Body, Envelope, Flags, InternalDate, Size};
+    let fast = || vec![Flags, InternalDate, Size];
+    if cursor.word("FAST") {
+        return Some(fast());
+    }
+    if cursor.word("ALL") {
+        return Some([fast(), vec![Envelope]].concat());
+    }
+    if cursor.word("FULL") {
+        return Some([fast(), vec![Envelope, Body]].concat());
+    }
+    None
+}
+
+/// `fetch-att`. A single item in a list gains nothing from being looked up faster.
+fn item<'a>(cursor: &mut Cursor<'a>) -> Parsed<FetchItem<'a>> {
+    let at = cursor.position();
+    let name = cursor.name();
+    let section = cursor.peek() == Some(b'[');
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    let item = match section {
+        true if is("BODY") => return section_item(cursor, false),
+        true if is("BODY.PEEK") => return section_item(cursor, true),
+        true => return cursor.fail_at(at, "Unknown item"),
+        false if is("UID") => FetchItem::Uid,
+        false if is("FLAGS") => FetchItem::Flags,
+        false if is("INTERNALDATE") => FetchItem::InternalDate,
+        false if is("RFC822.SIZE") => FetchItem::Size,
+        false if is("ENVELOPE") => FetchItem::Envelope,
+        false if is("BODY") => FetchItem::Body,
+        false if is("BODYSTRUCTURE") => FetchItem::BodyStructure,
+        false if is("MODSEQ") => FetchItem::ModSeq,
+        false if is("RFC822") => FetchItem::Rfc822(Rfc822::Whole),
+        false if is("RFC822.HEADER") => FetchItem::Rfc822(Rfc822::Header),
+        false if is("RFC822.TEXT") => FetchItem::Rfc822(Rfc822::Text),
+        false => return cursor.fail_at(at, "Unknown item"),
+    };
+    Ok(item)
+}
+
+/// `section ["<" number "." nz-number ">"]`
+fn section_item<'a>(cursor: &mut Cursor<'a>, peek: bool) -> Parsed<FetchItem<'a>> {
+    cursor.expect(b'[', "Expected [")?;
+    let (path, text) = section_spec(cursor)?;
+    cursor.expect(b']', "Expected ]")?;
+    let partial = match cursor.peek() {
+        Some(b'<') => Some(partial(cursor)?),
+        _ => None,
+    };
+    Ok(FetchItem::Section(Section {
+        peek,
+        path,
+        text,
+        partial,
+    }))
+}
+
+fn partial(cursor: &mut Cursor<'_>) -> Parsed<(u32, u32)> {
+    cursor.expect(b'<', "Expected <")?;
+    let origin = cursor.number("Expected where the part starts")?;
+    cursor.expect(b'.', "Expected .")?;
+    let length = cursor.nz_number("Expected how many bytes")?;
+    cursor.expect(b'>', "Expected >")?;
+    Ok((origin, length))
+}
+
+/// `section-spec = section-msgtext / (section-part ["." section-text])`
+fn section_spec<'a>(cursor: &mut Cursor<'a>) -> Parsed<(Vec<u32>, Option<SectionText<'a>>)> {
+    let mut path = Vec::new();
+    while cursor.peek().is_some_and(|b| b.is_ascii_digit()) {
+        if path.len() == DEPTH {
+            return cursor.fail("Part is too deep");
+        }
+        path.push(cursor.nz_number("Expected a part")?);
+        if !cursor.eat(b'.') {
+            return Ok((path, None));
+        }
+    }
+    if path.is_empty() && cursor.peek() == Some(b']') {
+        return Ok((path, None));
+    }
+    let text = section_text(cursor, !path.is_empty())?;
+    Ok((path, Some(text)))
+}
+
+/// `section-text`. MIME needs a part (RFC 3501 §6.4.5).
+fn section_text<'a>(cursor: &mut Cursor<'a>, of_part: bool) -> Parsed<SectionText<'a>> {
+    let at = cursor.position();
+    let name = cursor.name();
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    match () {
+        () if is("HEADER") => Ok(SectionText::Header),
+        () if is("HEADER.FIELDS") => fields(cursor).map(SectionText::HeaderFields),
+        () if is("HEADER.FIELDS.NOT") => fields(cursor).map(SectionText::HeaderFieldsNot),
+        () if is("TEXT") => Ok(SectionText::Text),
+        () if is("MIME") && of_part => Ok(SectionText::Mime),
+        () => cursor.fail_at(at, "Unknown section"),
+    }
+}
+
+/// `SP header-list`; some clients leave the space out.
+fn fields<'a>(cursor: &mut Cursor<'a>) -> Parsed<Vec<Bytes<'a>>> {
+    cursor.skip_spaces();
+    let start = cursor.position();
+    let fields = cursor.nonempty_list("Expected a list of header fields", |cursor| {
+        cursor.astring("Expected the name of a header field")
+    })?;
+    if fields.len() > FIELDS {
+        return cursor.fail_at(start, "Too many header fields");
+    }
+    Ok(fields)
+}

@@ -1,0 +1,303 @@
+//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162).
+
+use std::borrow::Cow;
+
+use pillarbox_model::{Flag, Flags, SequenceSet, limit};
+
+use crate::imap::command::{Bytes, Command, Search, SearchKey, SearchReturn};
+use crate::imap::date::date;
+use crate::imap::lex::{Cursor, Parsed};
+
+/// ```abnf
+/// search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"]
+///          [SP "CHARSET" SP charset] 1*(SP search-key)
+/// ```
+pub(super) fn search<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'a>> {
+    let mut returns = None;
+    if cursor.word("RETURN") {
+        cursor.space()?;
+        returns = Some(return_options(cursor)?);
+        cursor.space()?;
+    }
+    let mut charset = None;
+    if cursor.word("CHARSET") {
+        cursor.space()?;
+        charset = Some(cursor.astring("Expected a charset")?);
+        cursor.space()?;
+    }
+    let key = keys(cursor)?;
+    Ok(Command::Search {
+        uid,
+        search: Search {
+            returns,
+            charset,
+            key,
+        },
+    })
+}
+
+/// `RETURN ()` means ALL (RFC 4731 §3.1).
+fn return_options(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
+    let mut returns = SearchReturn::default();
+    cursor.list("Expected return options", |cursor| {
+        let option = match () {
+            () if cursor.word("MIN") => &mut returns.min,
+            () if cursor.word("MAX") => &mut returns.max,
+            () if cursor.word("ALL") => &mut returns.all,
+            () if cursor.word("COUNT") => &mut returns.count,
+            () if cursor.word("SAVE") => &mut returns.save,
+            () => return cursor.fail("Unknown return option"),
+        };
+        *option = true;
+        Ok(())
+    })?;
+    returns.all |= returns == SearchReturn::default();
+    Ok(returns)
+}
+
+/// What waits for the key that is read.
+enum Pending<'a> {
+    /// NOT.
+    Not,
+    /// OR, for its first key.
+    First,
+    /// OR, for its second key.
+    Second(Alternatives<'a>),
+    /// An open parenthesis, with the keys in it so far. The lowest one is the search itself.
+    List(Vec<SearchKey<'a>>),
+}
+
+/// A key, or the keys of nested ORs side by side.
+type Alternatives<'a> = Vec<SearchKey<'a>>;
+
+/// `search-key *(SP search-key)`, to the end of the command.
+///
+/// With a stack of its own, since clients write chains of hundreds of ORs; these become a tree of little
+/// depth, so that nobody has to recurse deeply over it.
+fn keys<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+    let mut stack = vec![Pending::List(Vec::new())];
+    for _ in 0..limit::SEARCH_KEYS {
+        if let Some(opened) = open(cursor)? {
+            let is_level =
+                |pending: &&Pending<'_>| matches!(pending, Pending::Not | Pending::List(_));
+            if stack.iter().filter(is_level).count() > limit::NESTING {
+                return cursor.fail("Search keys are nested too deeply");
+            }
+            stack.push(opened);
+            continue;
+        }
+        let key = leaf(cursor)?;
+        if let Some(search) = complete(cursor, &mut stack, vec![key])? {
+            return Ok(search);
+        }
+    }
+    cursor.fail("Too many search keys")
+}
+
+/// Takes what goes before another key.
+fn open<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Pending<'a>>> {
+    if cursor.eat(b'(') {
+        cursor.skip_spaces();
+        return Ok(Some(Pending::List(Vec::new())));
+    }
+    let pending = match () {
+        () if cursor.word("NOT") => Pending::Not,
+        () if cursor.word("OR") => Pending::First,
+        () => return Ok(None),
+    };
+    cursor.space()?;
+    Ok(Some(pending))
+}
+
+/// Gives a complete key to what waits for it, which may thereby be complete itself. Says the whole search
+/// if that is what is complete.
+fn complete<'a>(
+    cursor: &mut Cursor<'a>,
+    stack: &mut Vec<Pending<'a>>,
+    mut done: Alternatives<'a>,
+) -> Parsed<Option<SearchKey<'a>>> {
+    loop {
+        match stack.pop() {
+            None => return Ok(Some(either(done))),
+            Some(Pending::Not) => done = vec![not(either(done))],
+            Some(Pending::First) => {
+                cursor.space()?;
+                stack.push(Pending::Second(done));
+                return Ok(None);
+            }
+            Some(Pending::Second(mut first)) => {
+                first.append(&mut done);
+                done = first;
+            }
+            Some(Pending::List(mut keys)) => {
+                keys.push(either(done));
+                if !list_ends(cursor, stack.is_empty())? {
+                    stack.push(Pending::List(keys));
+                    return Ok(None);
+                }
+                done = vec![all(keys)];
+            }
+        }
+    }
+}
+
+/// Whether a list of keys ends here: with the command if it is the lowest, else with a parenthesis.
+fn list_ends(cursor: &mut Cursor<'_>, lowest: bool) -> Parsed<bool> {
+    if lowest {
+        return Ok(!cursor.more()?);
+    }
+    let spaced = cursor.peek() == Some(b' ');
+    cursor.skip_spaces();
+    if cursor.eat(b')') {
+        return Ok(true);
+    }
+    if spaced {
+        Ok(false)
+    } else {
+        cursor.fail("Expected a space or )")
+    }
+}
+
+fn not(key: SearchKey<'_>) -> SearchKey<'_> {
+    SearchKey::Not(Box::new(key))
+}
+
+fn all<'a>(mut keys: Vec<SearchKey<'a>>) -> SearchKey<'a> {
+    match keys.len() {
+        1 => keys.remove(0),
+        _ => SearchKey::And(keys),
+    }
+}
+
+/// Any of one or more keys, as a balanced tree: as deep as the logarithm of their number.
+fn either<'a>(mut keys: Alternatives<'a>) -> SearchKey<'a> {
+    if keys.len() == 1 {
+        return keys.remove(0);
+    }
+    let second = keys.split_off(keys.len() / 2);
+    SearchKey::Or(Box::new(either(keys)), Box::new(either(second)))
+}
+
+/// A `search-key` that has no other in it.
+fn leaf<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+    if matches!(cursor.peek(), Some(b'0'..=b'9' | b'*' | b'$')) {
+        return cursor.sequence_set().map(SearchKey::Sequence);
+    }
+    let at = cursor.position();
+    let name = cursor.name();
+    if let Some(key) = flag_key(name) {
+        return Ok(key);
+    }
+    match key_with_argument(name) {
+        Some(argument) => {
+            cursor.space()?;
+            argument(cursor)
+        }
+        None => cursor.fail_at(at, "Unknown search key"),
+    }
+}
+
+/// Keys without arguments.
+fn flag_key<'a>(name: &str) -> Option<SearchKey<'a>> {
+    let set = |flag| SearchKey::Flag(Flag::System(flag));
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    Some(match () {
+        () if is("ALL") => SearchKey::All,
+        () if is("ANSWERED") => set(Flags::ANSWERED),
+        () if is("DELETED") => set(Flags::DELETED),
+        () if is("DRAFT") => set(Flags::DRAFT),
+        () if is("FLAGGED") => set(Flags::FLAGGED),
+        () if is("SEEN") => set(Flags::SEEN),
+        () if is("UNANSWERED") => not(set(Flags::ANSWERED)),
+        () if is("UNDELETED") => not(set(Flags::DELETED)),
+        () if is("UNDRAFT") => not(set(Flags::DRAFT)),
+        () if is("UNFLAGGED") => not(set(Flags::FLAGGED)),
+        () if is("UNSEEN") => not(set(Flags::SEEN)),
+        () if is("RECENT") => SearchKey::Recent,
+        () if is("OLD") => not(SearchKey::Recent),
+        () if is("NEW") => SearchKey::And(vec![SearchKey::Recent, not(set(Flags::SEEN))]),
+        () => return None,
+    })
+}
+
+type Argument<'a> = fn(&mut Cursor<'a>) -> Parsed<SearchKey<'a>>;
+
+/// How to read what follows a key.
+fn key_with_argument<'a>(name: &str) -> Option<Argument<'a>> {
+    let keys: [(&str, Argument<'a>); 22] = [
+        ("BCC", |c| header(c, b"Bcc")),
+        ("BEFORE", |c| date(c).map(SearchKey::Before)),
+        ("BODY", |c| text(c).map(SearchKey::Body)),
+        ("CC", |c| header(c, b"Cc")),
+        ("FROM", |c| header(c, b"From")),
+        ("HEADER", any_header),
+        ("KEYWORD", keyword),
+        ("LARGER", |c| {
+            c.number64("Expected a size").map(SearchKey::Larger)
+        }),
+        ("MODSEQ", modseq),
+        ("OLDER", |c| seconds(c).map(SearchKey::Older)),
+        ("ON", |c| date(c).map(SearchKey::On)),
+        ("SENTBEFORE", |c| date(c).map(SearchKey::SentBefore)),
+        ("SENTON", |c| date(c).map(SearchKey::SentOn)),
+        ("SENTSINCE", |c| date(c).map(SearchKey::SentSince)),
+        ("SINCE", |c| date(c).map(SearchKey::Since)),
+        ("SMALLER", |c| {
+            c.number64("Expected a size").map(SearchKey::Smaller)
+        }),
+        ("SUBJECT", |c| header(c, b"Subject")),
+        ("TEXT", |c| text(c).map(SearchKey::Text)),
+        ("TO", |c| header(c, b"To")),
+        ("UID", uid),
+        ("UNKEYWORD", |c| keyword(c).map(not)),
+        ("YOUNGER", |c| seconds(c).map(SearchKey::Younger)),
+    ];
+    let found = keys
+        .iter()
+        .find(|(known, _)| name.eq_ignore_ascii_case(known));
+    found.map(|(_, argument)| *argument)
+}
+
+fn text<'a>(cursor: &mut Cursor<'a>) -> Parsed<Bytes<'a>> {
+    cursor.astring("Expected a text to search for")
+}
+
+fn header<'a>(cursor: &mut Cursor<'a>, field: &'static [u8]) -> Parsed<SearchKey<'a>> {
+    Ok(SearchKey::Header(Cow::Borrowed(field), text(cursor)?))
+}
+
+fn any_header<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+    let field = cursor.astring("Expected the name of a header field")?;
+    cursor.space()?;
+    Ok(SearchKey::Header(field, text(cursor)?))
+}
+
+fn keyword<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+    let name = cursor.atom("Expected a keyword")?;
+    Ok(SearchKey::Flag(Flag::Keyword(name.into())))
+}
+
+/// `nz-number` (RFC 5032 §3).
+fn seconds(cursor: &mut Cursor<'_>) -> Parsed<u32> {
+    cursor.nz_number("Expected a number of seconds")
+}
+
+fn uid<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+    let set: SequenceSet = cursor.sequence_set()?;
+    Ok(SearchKey::Uid(set))
+}
+
+/// `search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer` (RFC 7162 §7).
+/// We have one mod-sequence for all of a message, so the entry makes no difference (§3.1.5).
+fn modseq<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+    if cursor.string()?.is_some() {
+        cursor.space()?;
+        if !(cursor.word("priv") || cursor.word("shared") || cursor.word("all")) {
+            return cursor.fail("Expected priv, shared or all");
+        }
+        cursor.space()?;
+    }
+    cursor
+        .number64("Expected a mod-sequence")
+        .map(SearchKey::ModSeq)
+}

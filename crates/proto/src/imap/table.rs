@@ -1,0 +1,224 @@
+//! The table of commands: what is legal when, and what may be told meanwhile.
+
+use super::command::Command;
+
+/// Where a connection is (RFC 3501 §3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Before login.
+    NotAuthenticated,
+    /// A user, without a mailbox.
+    Authenticated,
+    /// With a mailbox.
+    Selected,
+}
+
+/// The states in which a command is legal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum States {
+    /// Everywhere (RFC 3501 §6.1).
+    Any,
+    /// Before login only (§6.2).
+    NotAuthenticated,
+    /// After login (§6.3), a mailbox selected or not.
+    Authenticated,
+    /// With a mailbox only (§6.4).
+    Selected,
+}
+
+/// What holds for a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// As RFCs spell it; also the label of its metrics.
+    pub name: &'static str,
+    /// Where it is legal.
+    pub states: States,
+    /// It carries a password, and is refused where LOGINDISABLED is announced (RFC 3501 §6.2.3).
+    pub carries_secret: bool,
+    /// EXISTS and others' flag changes may be told before it ends. Not where the mailbox is just left or
+    /// entered: what had piled up is dropped with the view.
+    pub changes_allowed: bool,
+    /// EXPUNGE and VANISHED may be told before it ends (RFC 3501 §7.4.1, RFC 7162 §3.2.10.2).
+    pub expunge_allowed: bool,
+    /// Bytes that came after it must not be read as commands before it has ended: its end changes what they
+    /// mean.
+    pub barrier: bool,
+}
+
+impl Rules {
+    const fn new(name: &'static str, states: States) -> Self {
+        Self {
+            name,
+            states,
+            carries_secret: false,
+            changes_allowed: true,
+            expunge_allowed: true,
+            barrier: false,
+        }
+    }
+
+    /// Nothing of the mailbox is told.
+    const fn silent(self) -> Self {
+        Self {
+            changes_allowed: false,
+            expunge_allowed: false,
+            ..self
+        }
+    }
+
+    /// Sequence numbers stay as they are, since the client uses them meanwhile.
+    const fn steady(self) -> Self {
+        Self {
+            expunge_allowed: false,
+            ..self
+        }
+    }
+
+    const fn barrier(self) -> Self {
+        Self {
+            barrier: true,
+            ..self
+        }
+    }
+
+    const fn secret(self) -> Self {
+        Self {
+            carries_secret: true,
+            ..self
+        }
+    }
+
+    /// Whether it is legal there.
+    #[must_use]
+    pub const fn allowed_in(&self, state: State) -> bool {
+        self.objection(state).is_none()
+    }
+
+    /// For BAD's text: why it is not legal there, if it is not.
+    #[must_use]
+    pub const fn objection(&self, state: State) -> Option<&'static str> {
+        match (self.states, state) {
+            (States::NotAuthenticated, State::Authenticated | State::Selected) => {
+                Some("Already logged in")
+            }
+            (States::Authenticated | States::Selected, State::NotAuthenticated) => {
+                Some("Log in first")
+            }
+            (States::Selected, State::Authenticated) => Some("Select a mailbox first"),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! table {
+    ($($row:ident = $rules:expr;)*) => {
+        $(static $row: Rules = $rules;)*
+        /// All rows.
+        pub static TABLE: &[&Rules] = &[$(&$row),*];
+    };
+}
+
+table! {
+    CAPABILITY = Rules::new("CAPABILITY", States::Any);
+    NOOP = Rules::new("NOOP", States::Any);
+    LOGOUT = Rules::new("LOGOUT", States::Any).silent().barrier();
+    ID = Rules::new("ID", States::Any);
+
+    STARTTLS = Rules::new("STARTTLS", States::NotAuthenticated).silent().barrier();
+    AUTHENTICATE = Rules::new("AUTHENTICATE", States::NotAuthenticated).silent().secret().barrier();
+    LOGIN = Rules::new("LOGIN", States::NotAuthenticated).silent().secret().barrier();
+
+    ENABLE = Rules::new("ENABLE", States::Authenticated);
+    SELECT = Rules::new("SELECT", States::Authenticated).silent();
+    EXAMINE = Rules::new("EXAMINE", States::Authenticated).silent();
+    CREATE = Rules::new("CREATE", States::Authenticated);
+    DELETE = Rules::new("DELETE", States::Authenticated);
+    RENAME = Rules::new("RENAME", States::Authenticated);
+    SUBSCRIBE = Rules::new("SUBSCRIBE", States::Authenticated);
+    UNSUBSCRIBE = Rules::new("UNSUBSCRIBE", States::Authenticated);
+    LIST = Rules::new("LIST", States::Authenticated);
+    LSUB = Rules::new("LSUB", States::Authenticated);
+    NAMESPACE = Rules::new("NAMESPACE", States::Authenticated);
+    STATUS = Rules::new("STATUS", States::Authenticated);
+    APPEND = Rules::new("APPEND", States::Authenticated);
+    IDLE = Rules::new("IDLE", States::Authenticated).barrier();
+
+    CHECK = Rules::new("CHECK", States::Selected);
+    CLOSE = Rules::new("CLOSE", States::Selected).silent();
+    UNSELECT = Rules::new("UNSELECT", States::Selected).silent();
+    EXPUNGE = Rules::new("EXPUNGE", States::Selected);
+    UID_EXPUNGE = Rules::new("UID EXPUNGE", States::Selected);
+    SEARCH = Rules::new("SEARCH", States::Selected).steady();
+    UID_SEARCH = Rules::new("UID SEARCH", States::Selected);
+    FETCH = Rules::new("FETCH", States::Selected).steady();
+    UID_FETCH = Rules::new("UID FETCH", States::Selected);
+    STORE = Rules::new("STORE", States::Selected).steady();
+    UID_STORE = Rules::new("UID STORE", States::Selected);
+    COPY = Rules::new("COPY", States::Selected);
+    UID_COPY = Rules::new("UID COPY", States::Selected);
+    MOVE = Rules::new("MOVE", States::Selected);
+    UID_MOVE = Rules::new("UID MOVE", States::Selected);
+}
+
+/// The row of a command.
+#[must_use]
+pub const fn rules(command: &Command<'_>) -> &'static Rules {
+    match command {
+        Command::Capability => &CAPABILITY,
+        Command::Noop => &NOOP,
+        Command::Logout => &LOGOUT,
+        Command::Id(_) => &ID,
+        Command::StartTls => &STARTTLS,
+        Command::Authenticate { .. } => &AUTHENTICATE,
+        Command::Login { .. } => &LOGIN,
+        Command::Enable(_) => &ENABLE,
+        Command::Select {
+            read_only: false, ..
+        } => &SELECT,
+        Command::Select {
+            read_only: true, ..
+        } => &EXAMINE,
+        Command::Create { .. } => &CREATE,
+        Command::Delete(_) => &DELETE,
+        Command::Rename { .. } => &RENAME,
+        Command::Subscribe(_) => &SUBSCRIBE,
+        Command::Unsubscribe(_) => &UNSUBSCRIBE,
+        Command::List(_) => &LIST,
+        Command::Lsub { .. } => &LSUB,
+        Command::Namespace => &NAMESPACE,
+        Command::Status { .. } => &STATUS,
+        Command::Append { .. } => &APPEND,
+        Command::Idle => &IDLE,
+        Command::Check => &CHECK,
+        Command::Close => &CLOSE,
+        Command::Unselect => &UNSELECT,
+        Command::Expunge(None) => &EXPUNGE,
+        Command::Expunge(Some(_)) => &UID_EXPUNGE,
+        Command::Search { uid: false, .. } => &SEARCH,
+        Command::Search { uid: true, .. } => &UID_SEARCH,
+        Command::Fetch { uid: false, .. } => &FETCH,
+        Command::Fetch { uid: true, .. } => &UID_FETCH,
+        Command::Store { uid: false, .. } => &STORE,
+        Command::Store { uid: true, .. } => &UID_STORE,
+        Command::Copy {
+            uid: false,
+            remove: false,
+            ..
+        } => &COPY,
+        Command::Copy {
+            uid: true,
+            remove: false,
+            ..
+        } => &UID_COPY,
+        Command::Copy {
+            uid: false,
+            remove: true,
+            ..
+        } => &MOVE,
+        Command::Copy {
+            uid: true,
+            remove: true,
+            ..
+        } => &UID_MOVE,
+    }
+}
