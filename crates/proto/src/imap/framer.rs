@@ -180,7 +180,7 @@ impl Framer {
     /// Whether nothing of a command is held: the client said nothing since the last one ended.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.frame.bytes.is_empty() && matches!(self.state, State::Line | State::Data)
+        self.frame.bytes.is_empty() && matches!(self.state, State::Line | State::Data | State::Dead)
     }
 
     /// Takes some of `input`, changes state or has an event; with nothing to take it may do nothing.
@@ -233,7 +233,7 @@ impl Framer {
         let event = match complete {
             Some(true) => {
                 self.state = State::Line;
-                strip_line_end(&mut self.frame.bytes);
+                strip_line_end(&mut self.frame.bytes, 0);
                 Some(Event::Line(std::mem::take(&mut self.frame.bytes)))
             }
             Some(false) => None,
@@ -269,7 +269,7 @@ impl Framer {
 
     /// A line of a command is held whole.
     fn end_line(&mut self) -> Option<Event<'static>> {
-        strip_line_end(&mut self.frame.bytes);
+        strip_line_end(&mut self.frame.bytes, self.line_start);
         let line = &self.frame.bytes[self.line_start..];
         if self.line_start == 0 && is_http(line) {
             return self.fatal(FrameError::Http);
@@ -455,7 +455,7 @@ impl Swallow {
         let Some(tail) = &mut self.tail else {
             return false;
         };
-        strip_line_end(tail);
+        strip_line_end(tail, 0);
         let header = Header::at_end(tail).filter(|header| !header.synchronizing);
         tail.clear();
         self.literal = header.map_or(0, |header| header.size);
@@ -504,10 +504,13 @@ impl Header {
 }
 
 /// A line ends with CRLF; LF alone is taken as well, since people type commands.
-fn strip_line_end(line: &mut Vec<u8>) {
-    let end = line.strip_suffix(b"\n").unwrap_or(line);
-    let end = end.strip_suffix(b"\r").unwrap_or(end).len();
-    line.truncate(end);
+///
+/// The line starts at `start`; before it may be a literal, of which a last CR is no part of the line end.
+fn strip_line_end(bytes: &mut Vec<u8>, start: usize) {
+    let line = bytes.get(start..).unwrap_or_default();
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    bytes.truncate(start + text.len());
 }
 
 /// Whether a literal after these bytes is a message: any literal of APPEND but the mailbox's name.

@@ -1,0 +1,7 @@
+//! The protocol as a client meets it, and as other implementations understand it.
+
+mod framing;
+mod grammar;
+mod oracle;
+mod responses;
+mod torture;
