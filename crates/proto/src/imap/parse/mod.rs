@@ -61,7 +61,6 @@ impl Frame {
         cursor
             .expect(b' ', "Expected a command after the tag")
             .map_err(unparsable)?;
-        let at = cursor.position();
         let name = cursor
             .atom("Expected a command after the tag")
             .map_err(unparsable)?;
@@ -72,10 +71,7 @@ impl Frame {
                 message: Cow::Borrowed("Unknown command"),
                 unknown_command: true,
             }),
-            Err(error) => Err(unparsable(Syntax {
-                at: error.at.max(at),
-                ..error
-            })),
+            Err(error) => Err(unparsable(error)),
         }
     }
 
@@ -508,15 +504,11 @@ fn store<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'a>> {
 
 /// `["+" / "-"] "FLAGS" [".SILENT"]`
 fn store_action(cursor: &mut Cursor<'_>) -> Parsed<(StoreAction, bool)> {
-    let action = match cursor.peek() {
-        Some(b'+') => StoreAction::Add,
-        Some(b'-') => StoreAction::Remove,
-        _ => StoreAction::Replace,
+    let action = match () {
+        () if cursor.eat(b'+') => StoreAction::Add,
+        () if cursor.eat(b'-') => StoreAction::Remove,
+        () => StoreAction::Replace,
     };
-    if action != StoreAction::Replace {
-        cursor.eat(b'+');
-        cursor.eat(b'-');
-    }
     if cursor.word("FLAGS") {
         return Ok((action, false));
     }
