@@ -1,9 +1,11 @@
 //! BODYSTRUCTURE and its short form BODY (RFC 9051 §7.5.2): the structure, in the message's own words.
 
+use std::borrow::Cow;
+
 use crate::cursor::{Cursor, trim};
 use crate::envelope::push_envelope;
 use crate::header::Known;
-use crate::media::{Media, Params, is_token, parse_disposition};
+use crate::media::{Media, Param, Params, is_token, parse_disposition};
 use crate::nstring::{push_nstring, push_number, push_string};
 use crate::scan::{Kind, Part, Structure};
 
@@ -84,7 +86,7 @@ impl<'a> Writer<'a> {
         push_string(out, media.as_ref().map_or(b"mixed", |media| media.subtype));
         if self.form == Form::Extended {
             out.push(b' ');
-            push_params(out, media.map(|media| media.params));
+            push_params(out, media.into_iter().flat_map(|media| media.params));
             self.push_common_extension(out);
         }
     }
@@ -97,11 +99,9 @@ impl<'a> Writer<'a> {
                 out.push(b' ');
                 push_string(out, media.subtype);
                 out.push(b' ');
-                if kind == Kind::Text && !has_charset(media.params.clone()) {
-                    push_params_after(out, b"\"charset\" \"us-ascii\"", media.params);
-                } else {
-                    push_params(out, Some(media.params));
-                }
+                let meant = kind == Kind::Text && !has_charset(media.params.clone());
+                let us_ascii: Param<'_> = (b"charset", Cow::Borrowed(b"us-ascii"));
+                push_params(out, media.params.chain(meant.then_some(us_ascii)));
             }
             (None, Kind::Message) => out.extend_from_slice(b"\"message\" \"rfc822\" NIL"),
             (None, _) => {
@@ -155,7 +155,7 @@ impl<'a> Writer<'a> {
                 out.push(b'(');
                 push_string(out, kind);
                 out.push(b' ');
-                push_params(out, Some(params));
+                push_params(out, params);
                 out.push(b')');
             }
             None => out.extend_from_slice(b"NIL"),
@@ -176,33 +176,15 @@ fn has_charset(mut params: Params<'_>) -> bool {
 }
 
 /// `body-fld-param`: never an empty list.
-fn push_params(out: &mut Vec<u8>, params: Option<Params<'_>>) {
-    push_params_after(out, b"", params.into_iter().flatten());
-}
-
-/// The same, with a parameter that is not in the message before the others.
-fn push_params_after<'a>(
-    out: &mut Vec<u8>,
-    first: &[u8],
-    params: impl Iterator<Item = (&'a [u8], std::borrow::Cow<'a, [u8]>)>,
-) {
+fn push_params<'a>(out: &mut Vec<u8>, params: impl Iterator<Item = Param<'a>>) {
     let start = out.len();
-    out.push(b'(');
-    out.extend_from_slice(first);
     for (name, value) in params {
-        if out.len() > start + 1 {
-            out.push(b' ');
-        }
+        out.push(if out.len() == start { b'(' } else { b' ' });
         push_string(out, name);
         out.push(b' ');
         push_string(out, &value);
     }
-    if out.len() == start + 1 {
-        out.truncate(start);
-        out.extend_from_slice(b"NIL");
-    } else {
-        out.push(b')');
-    }
+    out.extend_from_slice(if out.len() == start { b"NIL" } else { b")" });
 }
 
 /// `body-fld-lang`: NIL, or the tags of Content-Language (RFC 3282) as a list.

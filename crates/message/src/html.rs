@@ -47,10 +47,10 @@ fn skip_tag<'a>(out: &mut String, mark: &'a str) -> &'a str {
         .unwrap_or(name.len());
     let name = &name[..len];
     let is = |element: &&str| name.eq_ignore_ascii_case(element);
-    if !mark.starts_with("</") && HIDDEN.iter().any(|element| is(element)) {
+    if !mark.starts_with("</") && HIDDEN.iter().any(is) {
         return skip_hidden(rest, name);
     }
-    if !INLINE.iter().any(|element| is(element)) {
+    if !INLINE.iter().any(is) {
         out.push(' ');
     }
     rest

@@ -13,8 +13,8 @@ pub(crate) fn push_nstring(out: &mut Vec<u8>, value: Option<&[u8]>) {
 /// `string`: quoted if that can say it, else a literal.
 ///
 /// NUL, which neither may hold, and the line ends of folding are left out. Other control characters
-/// become spaces, but for TAB and ESC, which unlabelled ISO-2022-JP needs. Bytes above 127 go out
-/// as a literal, as they are.
+/// become spaces, but for ESC, which unlabelled ISO-2022-JP needs, and TAB where it does not begin a
+/// folded line: there it only stood for a space. Bytes above 127 go out as a literal, as they are.
 pub(crate) fn push_string(out: &mut Vec<u8>, value: &[u8]) {
     let plain = |&b: &u8| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
     if value.len() <= MAX_QUOTED_BYTES && value.iter().all(plain) {
@@ -50,7 +50,8 @@ fn sanitised(value: &[u8]) -> impl Iterator<Item = u8> + '_ {
         .filter_map(|(at, &byte)| match byte {
             0 | b'\n' => None,
             b'\r' if value.get(at + 1) == Some(&b'\n') => None,
-            b'\t' | 0x1b => Some(byte),
+            b'\t' if at == 0 || value[at - 1] != b'\n' => Some(byte),
+            0x1b => Some(byte),
             0x01..0x20 | 0x7f => Some(b' '),
             _ => Some(byte),
         })
@@ -88,7 +89,7 @@ mod tests {
         check(b"", b"\"\"");
         check(b"NIL", b"\"NIL\"");
         check(b"a \"b\" \\c", b"\"a \\\"b\\\" \\\\c\"");
-        check(b"a\r\n\tb\rc\x00d\x07", b"\"a\tb cd \"");
+        check(b"a\r\n\tb\t\rc\x00d\x07", b"\"a b\t cd \"");
         check("\u{e4}\0".as_bytes(), b"{2}\r\n\xc3\xa4");
         check(b"\x1b$B", b"\"\x1b$B\"");
         let long = vec![b'x'; MAX_QUOTED_BYTES + 1];
