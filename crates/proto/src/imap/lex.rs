@@ -270,8 +270,11 @@ impl<'a> Cursor<'a> {
                 return self.fail("literal8 is not allowed here");
             }
             LiteralData::Held(len) => {
+                let Some(bytes) = self.bytes.get(literal.start..literal.start + len) else {
+                    return self.fail("Literal is not complete");
+                };
                 self.at = literal.start + len;
-                Datum::Held(Cow::Borrowed(&self.bytes[literal.start..self.at]))
+                Datum::Held(Cow::Borrowed(bytes))
             }
         };
         Ok(Some(datum))

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use pillarbox_model::limit;
 use pillarbox_proto::imap::frame::{Event, FrameLimits, Framer};
 
+use Messages::{Accept, Refuse};
+
 /// What the session does about messages that are offered.
 #[derive(Clone, Copy, PartialEq)]
 enum Messages {
@@ -61,8 +63,8 @@ fn tell(framer: &mut Framer, event: Event<'_>, messages: Messages, out: &mut Str
             let kind = if binary { "binary" } else { "text" };
             let tag = framer.partial().tag().unwrap_or("*").to_owned();
             match messages {
-                Messages::Accept => framer.accept_message(),
-                Messages::Refuse => framer.refuse_message(),
+                Accept => framer.accept_message(),
+                Refuse => framer.refuse_message(),
             }
             format!(
                 "offer {size} {kind} {}{tag}",
@@ -107,8 +109,6 @@ fn check_under(limits: FrameLimits, messages: Messages, stream: &[u8], expected:
         );
     }
 }
-
-use Messages::{Accept, Refuse};
 
 #[test]
 fn lines_are_commands() {
