@@ -2,6 +2,7 @@
 
 use crate::cursor::{Cursor, is_space, push_unescaped};
 use crate::limit::MAX_BROKEN_WORD_BYTES;
+use crate::media::allow_except;
 
 /// An entry of an address list. Quotes, backslashes, folding and comments are removed; encoded words
 /// stand as they are.
@@ -114,6 +115,8 @@ impl<'a> Addresses<'a> {
     }
 
     fn entry(&mut self) -> Shape {
+        // Looked for once an entry, which keeps rows of `@` linear.
+        let mut angle_follows = false;
         loop {
             let spaced = self.skip_cfws();
             match self.at.peek() {
@@ -128,7 +131,8 @@ impl<'a> Addresses<'a> {
                     self.at.skip(1);
                     std::mem::swap(&mut self.name, &mut self.local);
                     self.domain();
-                    if !self.angle_follows() {
+                    angle_follows = angle_follows || self.angle_follows();
+                    if !angle_follows {
                         return self.finish_bare();
                     }
                     self.address_was_name();
@@ -294,8 +298,10 @@ impl<'a> Addresses<'a> {
 /// What may stand in a word: all but white space and what the grammar needs. Dots count as letters;
 /// square brackets and backslashes, which mean nothing here, too.
 fn is_atom(byte: u8) -> bool {
-    !is_space(byte) && !br#"()<>@,;:""#.contains(&byte)
+    ATOM[usize::from(byte)]
 }
+
+const ATOM: [bool; 256] = allow_except(false, br#"()<>@,;:""#);
 
 /// Appends the atom, encoded word or quoted string that stands here, or else the one byte.
 fn take_word(at: &mut Cursor<'_>, out: &mut Vec<u8>) {

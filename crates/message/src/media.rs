@@ -8,7 +8,28 @@ use crate::limit::MAX_PARAMS;
 
 /// `token` of RFC 2045 §5.1: printable ASCII that is no tspecial.
 pub(crate) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !br#"()<>@,;:\"/[]?="#.contains(&byte)
+    TOKEN[usize::from(byte)]
+}
+
+const TOKEN: [bool; 256] = allow_except(true, br#"()<>@,;:\"/[]?="#);
+
+/// A table of the bytes a run may hold: all but white space and `excluded`, and, if `only_graphic`,
+/// none but printable ASCII.
+pub(crate) const fn allow_except(only_graphic: bool, excluded: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let graphic = (byte as u8).is_ascii_graphic();
+        let space = matches!(byte as u8, b' ' | b'\t' | b'\r' | b'\n');
+        table[byte] = graphic || !(only_graphic || space);
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < excluded.len() {
+        table[excluded[at] as usize] = false;
+        at += 1;
+    }
+    table
 }
 
 /// `type "/" subtype *(";" parameter)`, as written.

@@ -100,8 +100,9 @@ pub fn header_contains(header_block: &[u8], field_name: &[u8], needle: &Needle) 
 /// True if the message holds the text: in its body (BODY), or anywhere (TEXT, with
 /// `include_headers`).
 ///
-/// The body is the decoded text of all text parts, and the headers of messages within the message. HTML
-/// is searched both as it stands and as the text it shows. Cost: the text parts are decoded.
+/// The body is the decoded text of all text parts and reports (message/delivery-status), and the
+/// headers of messages within the message. HTML is searched both as it stands and as the text it
+/// shows. Cost: the text parts are decoded.
 pub fn text_contains(
     message: &[u8],
     parts: &PartIndex<'_>,
@@ -127,8 +128,13 @@ pub fn for_each_text(
         let with_header = include_headers || in_message;
         in_message = part.kind == Kind::Message;
         (with_header && any_field(part.header.of(message), &mut each))
-            || (part.kind == Kind::Text && any_body(message, &part, &mut each))
+            || (is_readable(&part) && any_body(message, &part, &mut each))
     })
+}
+
+/// Texts, and what else people read in mail: message/delivery-status and the like.
+fn is_readable(part: &PartRef<'_>) -> bool {
+    part.kind == Kind::Text || (part.kind == Kind::Leaf && part.media_type == "message")
 }
 
 fn any_field(header_block: &[u8], each: &mut impl FnMut(&str) -> bool) -> bool {

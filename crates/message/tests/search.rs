@@ -79,11 +79,13 @@ fn parts_and_messages_within_are_searched() {
     let message = b"Subject: outer\nContent-Type: multipart/mixed; boundary=b\n\npreamble\n\
                     --b\nX-Part: one\n\nfirst\n--b\nContent-Type: message/rfc822\nX-Part: two\n\n\
                     Subject: inner\n\nsecond\n\
+                    --b\nContent-Type: message/delivery-status\n\nAction: failed\n\
                     --b\nContent-Type: application/octet-stream\n\nsecret\n--b--\n";
     for (text, expected) in [
         ("first", BOTH),
         ("second", BOTH),
         ("inner", BOTH),
+        ("action: failed", BOTH),
         ("x-part: two", HEADER),
         ("outer", HEADER),
         ("preamble", NOWHERE),
