@@ -2,7 +2,6 @@
 
 use pillarbox_model::InternalDate;
 
-use super::encode::push_number;
 use super::lex::{Cursor, Parsed};
 
 const MONTHS: [&str; 12] = [
@@ -149,36 +148,26 @@ pub fn push_date_time(out: &mut Vec<u8>, date: InternalDate) {
         .unix_seconds
         .saturating_add(i64::from(date.zone_minutes) * 60);
     let (year, month, day) = civil_from_days(local.div_euclid(SECONDS_PER_DAY));
-    let second = local.rem_euclid(SECONDS_PER_DAY);
-    out.push(b'"');
-    push_two(out, day);
-    out.push(b'-');
-    out.extend_from_slice(MONTHS[(month as usize + 11) % 12].as_bytes());
-    out.push(b'-');
     let year = year.clamp(0, 9_999);
-    push_two(out, year / 100);
-    push_two(out, year % 100);
-    for (separator, number) in [
-        (b' ', second / 3_600),
-        (b':', second / 60 % 60),
-        (b':', second % 60),
-    ] {
-        out.push(separator);
-        push_two(out, number);
-    }
-    out.extend_from_slice(if date.zone_minutes < 0 { b" -" } else { b" +" });
+    let second = local.rem_euclid(SECONDS_PER_DAY);
     let zone = i64::from(date.zone_minutes.unsigned_abs());
-    push_two(out, (zone / 60).min(99));
-    push_two(out, zone % 60);
-    out.push(b'"');
-}
-
-/// Appends two digits of a number below 100.
-fn push_two(out: &mut Vec<u8>, number: i64) {
-    if number < 10 {
-        out.push(b'0');
+    let mut text = *b"\"00-Jan-0000 00:00:00 +0000\"";
+    text[4..7].copy_from_slice(MONTHS[(month as usize + 11) % 12].as_bytes());
+    text[22] = if date.zone_minutes < 0 { b'-' } else { b'+' };
+    for (at, number) in [
+        (1, day),
+        (8, year / 100),
+        (10, year % 100),
+        (13, second / 3_600),
+        (16, second / 60 % 60),
+        (19, second % 60),
+        (23, (zone / 60).min(99)),
+        (25, zone % 60),
+    ] {
+        text[at] += (number / 10) as u8;
+        text[at + 1] += (number % 10) as u8;
     }
-    push_number(out, number.unsigned_abs());
+    out.extend_from_slice(&text);
 }
 
 #[cfg(test)]
