@@ -59,8 +59,10 @@ fn alternative() -> Vec<u8> {
 }
 
 fn base64() -> Vec<u8> {
-    let mut out = b"From: a@b.c\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n\
-                    --b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    let mut out = b"From: a@b.c\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\
+                    hi\r\n\
+                    --b\r\nContent-Type: application/pdf\r\n\
+                    Content-Transfer-Encoding: base64\r\n\r\n"
         .to_vec();
     let line = [&b"QUJD".repeat(19)[..], b"\r\n"].concat();
     out.extend(line.repeat(1_000_000 / line.len()));

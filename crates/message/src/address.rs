@@ -4,8 +4,8 @@ use crate::cursor::{Cursor, is_space, push_unescaped};
 use crate::limit::MAX_BROKEN_WORD_BYTES;
 use crate::media::allow_except;
 
-/// An entry of an address list. Quotes, backslashes, folding and comments are removed; encoded words
-/// stand as they are.
+/// An entry of an address list. Quotes, backslashes, folding and comments are removed; encoded
+/// words stand as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry<'a> {
     Mailbox {

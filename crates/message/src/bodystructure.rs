@@ -1,4 +1,5 @@
-//! BODYSTRUCTURE and its short form BODY (RFC 9051 §7.5.2): the structure, in the message's own words.
+//! BODYSTRUCTURE and its short form BODY (RFC 9051 §7.5.2): the structure, in the message's own
+//! words.
 
 use std::borrow::Cow;
 
@@ -20,8 +21,8 @@ pub(crate) enum Form {
 
 /// Appends the structure of the part `index` and all that is within it.
 ///
-/// Types, parameters (RFC 2231 segments singly) and other values are as written; only a text without
-/// a character set is told as US-ASCII, which is what it means (RFC 2046 §4.1.2).
+/// Types, parameters (RFC 2231 segments singly) and other values are as written; only a text
+/// without a character set is told as US-ASCII, which is what it means (RFC 2046 §4.1.2).
 pub(crate) fn push_structure(
     out: &mut Vec<u8>,
     message: &[u8],

@@ -15,8 +15,8 @@ pub const DAY_SECONDS: i64 = 86_400;
 /// The largest zone that is believed, in minutes.
 const MAX_ZONE_MINUTES: i16 = 24 * 60 - 1;
 
-/// Days since 1970-01-01 of a day of the Gregorian calendar. Month and day count from 1; a day beyond
-/// the month's end runs into the next month.
+/// Days since 1970-01-01 of a day of the Gregorian calendar. Month and day count from 1; a day
+/// beyond the month's end runs into the next month.
 pub fn days_from_civil(year: i32, month: u32, day: u32) -> i64 {
     // Years that begin in March have their leap day last.
     let year = i64::from(year) - i64::from(month <= 2);
@@ -71,9 +71,9 @@ fn month_number(word: &[u8]) -> Option<u32> {
 /// Parses a Date field's value.
 ///
 /// Takes the obsolete forms (two and three digits of a year, named zones, comments), and what else
-/// is common: no day of the week, no seconds, no time, no zone, dashes in the date, and C's asctime.
-/// `None` if there is no day of month, month and year; an impossible time of day counts as midnight,
-/// an unknown zone as UTC.
+/// is common: no day of the week, no seconds, no time, no zone, dashes in the date, and C's
+/// asctime. `None` if there is no day of month, month and year; an impossible time of day counts as
+/// midnight, an unknown zone as UTC.
 pub fn parse(value: &[u8]) -> Option<(i64, i16)> {
     let mut at = Cursor::new(value);
     let mut word = next_word(&mut at);
@@ -114,7 +114,8 @@ fn asctime(at: &mut Cursor<'_>, month: u32) -> Option<(i32, u32, u32, u32)> {
     Some((full_year(next_word(at))?, month, day, time))
 }
 
-/// The next run of letters or of digits; commas, dashes, dots, comments and white space are passed over.
+/// The next run of letters or of digits; commas, dashes, dots, comments and white space are passed
+/// over.
 fn next_word<'a>(at: &mut Cursor<'a>) -> &'a [u8] {
     loop {
         at.skip_cfws();

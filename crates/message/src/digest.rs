@@ -125,8 +125,8 @@ pub struct DigestRef<'a> {
 }
 
 impl<'a> DigestRef<'a> {
-    /// Reads the bytes of [`Digest::encode`]. `None` if their frame is damaged or of another version:
-    /// then make the digest anew. Constant time, but for a look at the names of the parts.
+    /// Reads the bytes of [`Digest::encode`]. `None` if their frame is damaged or of another
+    /// version: then make the digest anew. Constant time, but for a look at the names of the parts.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         if bytes.first() != Some(&VERSION) {
             return None;
@@ -177,8 +177,8 @@ impl<'a> DigestRef<'a> {
         u32::from_le_bytes(self.fixed(12))
     }
 
-    /// The Date field: seconds since 1970 (UTC), and its zone in minutes east. `None` if it is absent
-    /// or cannot be read.
+    /// The Date field: seconds since 1970 (UTC), and its zone in minutes east. `None` if it is
+    /// absent or cannot be read.
     pub fn sent_date(&self) -> Option<(i64, i16)> {
         let [_, flags] = self.fixed(0);
         let date = (

@@ -92,9 +92,9 @@ pub(crate) fn base64_value(byte: u8) -> Option<u8> {
     (value != 0xff).then_some(value)
 }
 
-/// Decodes base64 (RFC 2045 §6.8). Bytes outside the alphabet are passed over; padding ends a group,
-/// and more may follow it (mail with several encoded files in one body exists). Left-over bits of a
-/// cut group are dropped.
+/// Decodes base64 (RFC 2045 §6.8). Bytes outside the alphabet are passed over; padding ends a
+/// group, and more may follow it (mail with several encoded files in one body exists). Left-over
+/// bits of a cut group are dropped.
 pub fn decode_base64(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len() / 4 * 3 + 3);
     let (mut bits, mut count) = (0u32, 0u32);

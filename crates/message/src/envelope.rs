@@ -9,9 +9,9 @@ use crate::scan::{Part, Structure};
 
 /// Appends the envelope of a message, or of a message within it, as a parenthesised list.
 ///
-/// Values are unfolded and otherwise as they stand, encoded words included. An absent field is NIL, an
-/// empty one `""`; Sender and Reply-To are From's if absent or empty. Of fields that may be there
-/// once, the first counts; address fields that are repeated are one list.
+/// Values are unfolded and otherwise as they stand, encoded words included. An absent field is NIL,
+/// an empty one `""`; Sender and Reply-To are From's if absent or empty. Of fields that may be
+/// there once, the first counts; address fields that are repeated are one list.
 pub(crate) fn push_envelope(out: &mut Vec<u8>, message: &[u8], structure: &Structure, part: &Part) {
     let text = |known| structure.field(message, part, known).map(trim);
     out.push(b'(');

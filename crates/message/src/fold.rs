@@ -2,9 +2,9 @@
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
-/// The key of a text by which i;unicode-casemap compares (RFC 5051 §2): each character in its simple
-/// titlecase form, then fully decomposed (NFKD). Two texts are equal, or one is part of the other,
-/// if their keys are.
+/// The key of a text by which i;unicode-casemap compares (RFC 5051 §2): each character in its
+/// simple titlecase form, then fully decomposed (NFKD). Two texts are equal, or one is part of the
+/// other, if their keys are.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_uppercase();

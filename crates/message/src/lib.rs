@@ -1,8 +1,8 @@
 //! RFC 5322 and MIME for an IMAP server: structure, envelope, sections, decoding, search text.
 //!
 //! Everything that IMAP tells of a message is worked out once, when the message arrives, as a
-//! [`Digest`]; from then on [`DigestRef`] answers from stored bytes. Only SEARCH and BINARY look into
-//! the message again.
+//! [`Digest`]; from then on [`DigestRef`] answers from stored bytes. Only SEARCH and BINARY look
+//! into the message again.
 //!
 //! ENVELOPE and BODYSTRUCTURE say what the message says: encoded words, parameters and the case of
 //! letters are left as written. What people read ([`decode_header`], [`text_contains`], sort keys,

@@ -1,9 +1,11 @@
 //! The bounds on what a message can make us do, each with its reason.
 //!
-//! Beyond a bound nothing fails: the surplus is left where it stands, as plain bytes of the part it is in.
+//! Beyond a bound nothing fails: the surplus is left where it stands, as plain bytes of the part it
+//! is in.
 
-/// Body parts in one message. Ten times what the worst digests in real mail hold; at some 50 bytes of
-/// index each, a full message costs 500 KiB. A multipart in which no part was found gets one more.
+/// Body parts in one message. Ten times what the worst digests in real mail hold; at some 50 bytes
+/// of index each, a full message costs 500 KiB. A multipart in which no part was found gets one
+/// more.
 pub const MAX_PARTS: usize = 10_000;
 
 /// Containers (multipart, message/rfc822) within one another. Real mail stays below 20; clients

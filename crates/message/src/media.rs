@@ -187,8 +187,8 @@ fn split_number(name: &[u8]) -> Option<(&[u8], u32)> {
     Some((&name[..star], number))
 }
 
-/// The parameters as text, by lower-cased name: segments joined by their numbers, character sets and
-/// percent signs decoded (RFC 2231 §3 and §4).
+/// The parameters as text, by lower-cased name: segments joined by their numbers, character sets
+/// and percent signs decoded (RFC 2231 §3 and §4).
 pub(crate) fn decode_params(params: Params<'_>) -> Vec<(String, String)> {
     let mut segments: Vec<Segment<'_>> = params.map(Segment::new).collect();
     segments.sort_by(|a, b| (&a.name, a.number).cmp(&(&b.name, b.number)));
@@ -335,7 +335,8 @@ mod tests {
     #[test]
     fn segments_are_joined_by_number_not_by_order() {
         let media = Media::parse(
-            b"application/x; name*2=c.pdf; name*0*=utf-8'de'%c3%a4; name*1=b; title*=iso-8859-1''%e4",
+            b"application/x; name*2=c.pdf; name*0*=utf-8'de'%c3%a4; name*1=b; \
+              title*=iso-8859-1''%e4",
         )
         .expect("a media type");
         assert_eq!(

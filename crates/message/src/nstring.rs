@@ -13,8 +13,9 @@ pub(crate) fn push_nstring(out: &mut Vec<u8>, value: Option<&[u8]>) {
 /// `string`: quoted if that can say it, else a literal.
 ///
 /// NUL, which neither may hold, and the line ends of folding are left out. Other control characters
-/// become spaces, but for ESC, which unlabelled ISO-2022-JP needs, and TAB where it does not begin a
-/// folded line: there it only stood for a space. Bytes above 127 go out as a literal, as they are.
+/// become spaces, but for ESC, which unlabelled ISO-2022-JP needs, and TAB where it does not begin
+/// a folded line: there it only stood for a space. Bytes above 127 go out as a literal, as they
+/// are.
 pub(crate) fn push_string(out: &mut Vec<u8>, value: &[u8]) {
     let plain = |&b: &u8| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
     if value.len() <= MAX_QUOTED_BYTES && value.iter().all(plain) {

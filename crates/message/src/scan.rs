@@ -413,8 +413,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A multipart in which no part was found holds one text: its whole body. Clients can't show, nor
-    /// IMAP's syntax say, a multipart of nothing.
+    /// A multipart in which no part was found holds one text: its whole body. Clients can't show,
+    /// nor IMAP's syntax say, a multipart of nothing.
     fn add_missing_child(&mut self) {
         let last = self.parts.len() - 1;
         let childless = self.parts[last].kind == Kind::Multipart

@@ -17,7 +17,8 @@ use crate::words::decode_header;
 /// Text is folded in pieces of about this size, so that a large part is not there twice.
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// How far before a piece's end an ASCII character is looked for, where no combining sequence is cut.
+/// How far before a piece's end an ASCII character is looked for, where no combining sequence is
+/// cut.
 const CUT_WINDOW_BYTES: usize = 256;
 
 /// A text to be looked for, prepared once for many messages.
@@ -76,7 +77,8 @@ fn push_folded(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// The length of a piece that can be folded alone: nothing composes with an ASCII character after it.
+/// The length of a piece that can be folded alone: nothing composes with an ASCII character after
+/// it.
 fn chunk_len(text: &str) -> usize {
     if text.len() <= CHUNK_BYTES {
         return text.len();
@@ -89,8 +91,8 @@ fn chunk_len(text: &str) -> usize {
     }
 }
 
-/// True if a field of that name holds the text, or, for the empty text, exists (HEADER, SUBJECT, FROM
-/// and the like).
+/// True if a field of that name holds the text, or, for the empty text, exists (HEADER, SUBJECT,
+/// FROM and the like).
 pub fn header_contains(header_block: &[u8], field_name: &[u8], needle: &Needle) -> bool {
     fields(header_block)
         .filter(|field| field.is(field_name))
@@ -115,8 +117,8 @@ pub fn text_contains(
         })
 }
 
-/// Calls `each` for every text that [`text_contains`] looks into, until it returns true: what an index
-/// for search has to cover. True if `each` did.
+/// Calls `each` for every text that [`text_contains`] looks into, until it returns true: what an
+/// index for search has to cover. True if `each` did.
 pub fn for_each_text(
     message: &[u8],
     parts: &PartIndex<'_>,

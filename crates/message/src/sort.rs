@@ -99,11 +99,7 @@ fn address_keys(
 }
 
 fn key(raw: &[u8]) -> String {
-    fold(cut(trim_text(&decode_unfolded(raw))))
-}
-
-fn trim_text(text: &str) -> &str {
-    text.trim()
+    fold(cut(decode_unfolded(raw).trim()))
 }
 
 fn references(references: Option<&[u8]>, in_reply_to: Option<&[u8]>) -> Vec<u8> {
@@ -126,8 +122,8 @@ fn push_id(out: &mut Vec<u8>, id: &[u8]) {
     out.push(b'\n');
 }
 
-/// The message identifiers in a value, normalised: without white space, comments and the quotes of a
-/// quoted local part, so that two ways to write one identifier are equal (RFC 5256 §3).
+/// The message identifiers in a value, normalised: without white space, comments and the quotes of
+/// a quoted local part, so that two ways to write one identifier are equal (RFC 5256 §3).
 struct MessageIds<'a> {
     at: Cursor<'a>,
 }

@@ -82,8 +82,8 @@ fn flush(out: &mut String, pending: Option<(&[u8], Vec<u8>)>) {
     }
 }
 
-/// Finds encoded words. Remembers that there is no end mark any more, so that many beginnings without
-/// an end cost linear time.
+/// Finds encoded words. Remembers that there is no end mark any more, so that many beginnings
+/// without an end cost linear time.
 #[derive(Default)]
 struct WordFinder {
     no_end: bool,

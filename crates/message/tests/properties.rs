@@ -140,7 +140,11 @@ proptest! {
     }
 
     #[test]
-    fn damaged_digests_never_panic(message in mail(), at in any::<prop::sample::Index>(), byte: u8) {
+    fn damaged_digests_never_panic(
+        message in mail(),
+        at in any::<prop::sample::Index>(),
+        byte: u8,
+    ) {
         let mut encoded = digest(&message).encode();
         let at = at.index(encoded.len());
         encoded[at] = byte;
@@ -196,7 +200,10 @@ proptest! {
     }
 
     #[test]
-    fn internal_dates_are_what_was_printed(secs in -60_000_000_000i64..250_000_000_000, zone in -1439i16..1440) {
+    fn internal_dates_are_what_was_printed(
+        secs in -60_000_000_000i64..250_000_000_000,
+        zone in -1439i16..1440,
+    ) {
         let text = date::format_internal(secs, zone);
         prop_assert_eq!(date::parse_internal(text.as_bytes()), Some((secs, zone)));
         prop_assert_eq!(date::parse(text.as_bytes()), Some((secs, zone)));

@@ -64,7 +64,8 @@ fn a_message_of_one_part() {
 /// A text; a message whose body is a multipart; a multipart.
 const NESTED: &[u8] = b"Subject: outer\nContent-Type: multipart/mixed; boundary=b\n\npreamble\n\
 --b\n\none\n\
---b\nContent-Type: message/rfc822\nX-Part: 2\n\nSubject: inner\nContent-Type: multipart/mixed; boundary=i\n\n\
+--b\nContent-Type: message/rfc822\nX-Part: 2\n\n\
+Subject: inner\nContent-Type: multipart/mixed; boundary=i\n\n\
 --i\n\ntwo-one\n--i\nContent-Type: text/html\n\ntwo-two\n--i--\n\n\
 --b\nContent-Type: multipart/alternative; boundary=a\n\n--a\nX-Part: 3.1\n\nthree-one\n--a--\n\
 --b--\nepilogue\n";

@@ -244,7 +244,9 @@ fn eight_bit_subject_and_name() {
         b"Subject: J\xc3\xbcrgen\n\
           From: J\xfcrgen <j@b.c>\n\
           \n",
-        b"(NIL {7}\r\nJ\xc3\xbcrgen (({6}\r\nJ\xfcrgen NIL \"j\" \"b.c\")) (({6}\r\nJ\xfcrgen NIL \"j\" \"b.c\")) (({6}\r\nJ\xfcrgen NIL \"j\" \"b.c\")) NIL NIL NIL NIL NIL)",
+        b"(NIL {7}\r\nJ\xc3\xbcrgen (({6}\r\nJ\xfcrgen NIL \"j\" \"b.c\")) \
+          (({6}\r\nJ\xfcrgen NIL \"j\" \"b.c\")) (({6}\r\nJ\xfcrgen NIL \"j\" \"b.c\")) NIL \
+          NIL NIL NIL NIL)",
     );
 }
 
@@ -266,6 +268,7 @@ fn iso_2022_jp_without_label() {
         b"Subject: \x1b$B$\"\x1b(B\n\
           From: a@b.c\n\
           \n",
-        b"(NIL \"\x1b$B$\\\"\x1b(B\" ((NIL NIL \"a\" \"b.c\")) ((NIL NIL \"a\" \"b.c\")) ((NIL NIL \"a\" \"b.c\")) NIL NIL NIL NIL NIL)",
+        b"(NIL \"\x1b$B$\\\"\x1b(B\" ((NIL NIL \"a\" \"b.c\")) ((NIL NIL \"a\" \"b.c\")) \
+          ((NIL NIL \"a\" \"b.c\")) NIL NIL NIL NIL NIL)",
     );
 }

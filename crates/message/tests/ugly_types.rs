@@ -99,7 +99,8 @@ fn eight_bit_parameter() {
           Content-Type: application/pdf; name=\"\xc3\xa4.pdf\"\n\
           \n\
           x\n",
-        b"(\"application\" \"pdf\" (\"name\" {6}\r\n\xc3\xa4.pdf) NIL NIL \"7bit\" 3 NIL NIL NIL NIL)",
+        b"(\"application\" \"pdf\" (\"name\" {6}\r\n\xc3\xa4.pdf) NIL NIL \"7bit\" 3 NIL \
+          NIL NIL NIL)",
     );
 }
 

@@ -1,5 +1,6 @@
 //! What is found in messages, offset by offset.
 
+use super::Kind::{Message, Multipart, Text};
 use super::*;
 
 /// `header|body|lines|kind|subtree_end` of each part.
@@ -14,8 +15,6 @@ fn check(message: &str, expected: &[(&str, &str, u32, Kind, u32)]) {
         .collect();
     assert_eq!(got, expected, "{message:?}");
 }
-
-use Kind::{Message, Multipart, Text};
 
 #[test]
 fn header_and_body_are_told_apart() {
@@ -38,7 +37,8 @@ fn header_and_body_are_told_apart() {
 
 #[test]
 fn the_line_end_before_a_boundary_is_the_boundarys() {
-    let m = "Content-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n--b\r\n\r\none\r\n--b\r\nA: b\r\n\r\n\r\ntwo\r\n\r\n--b-- \r\nepi\r\n";
+    let m = "Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+             pre\r\n--b\r\n\r\none\r\n--b\r\nA: b\r\n\r\n\r\ntwo\r\n\r\n--b-- \r\nepi\r\n";
     let (header, body) = m.split_once("\r\n\r\n").expect("a blank line");
     let header = format!("{header}\r\n\r\n");
     check(
@@ -53,7 +53,8 @@ fn the_line_end_before_a_boundary_is_the_boundarys() {
 
 #[test]
 fn a_boundary_may_end_a_header() {
-    let m = "Content-Type: multipart/mixed; boundary=b\n\n--b\nA: b\n--b\n--b\n\n--b\nContent-Type: message/rfc822\n\nS: x\n\n--b--";
+    let m = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\
+             A: b\n--b\n--b\n\n--b\nContent-Type: message/rfc822\n\nS: x\n\n--b--";
     let (header, body) = m.split_once("\n\n").expect("a blank line");
     let header = format!("{header}\n\n");
     check(
@@ -87,7 +88,8 @@ fn a_multipart_of_nothing_holds_a_text() {
 
 #[test]
 fn of_boundaries_that_begin_alike_the_longest_is_meant() {
-    let m = "Content-Type: multipart/mixed; boundary=ab\n\n--ab\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--ab\n\ny\n--ab--\n";
+    let m = "Content-Type: multipart/mixed; boundary=ab\n\n--ab\n\
+             Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--ab\n\ny\n--ab--\n";
     let structure = scan(m.as_bytes());
     let bodies: Vec<_> = structure
         .parts()

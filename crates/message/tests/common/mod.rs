@@ -107,7 +107,8 @@ pub(crate) fn envelope(message: &[u8], expected: &[u8]) {
     envelope_exact(&crlf(message), expected);
 }
 
-/// Checks the ENVELOPE of a message of exactly these bytes. Lines of `expected` are joined by spaces.
+/// Checks the ENVELOPE of a message of exactly these bytes. Lines of `expected` are joined by
+/// spaces.
 #[track_caller]
 pub(crate) fn envelope_exact(message: &[u8], expected: &[u8]) {
     let (envelope, _) = told(message);
