@@ -6,6 +6,7 @@
 mod blob;
 mod error;
 mod mailbox;
+pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;

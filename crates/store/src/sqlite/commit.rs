@@ -1,0 +1,355 @@
+//! Group commit: all writers of the process meet here.
+//!
+//! Operations wait in a queue; one task takes all that wait, makes their blobs durable with one sync and their rows
+//! with one transaction, hands the changes to memory, and answers everybody. While it waits for the disk
+//! the next batch gathers. Durability goes blob, row, memory, answer: whoever is told OK is safe.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pillarbox_model::BlobId;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use super::Settings;
+use super::open::OpenMailboxes;
+use super::tx::{Effect, Tx};
+use crate::Error;
+use crate::blob::{About, Blobs, Location, NewBlob};
+
+/// Operations in one batch: bounds how long the first of them waits for the last.
+const BATCH_OPERATIONS: usize = 1_024;
+/// Bytes of blobs in one batch, for the same reason.
+const BATCH_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A blob that is durable, or was there already.
+pub(super) struct Stored {
+    pub(super) source: Source,
+    pub(super) size_bytes: u64,
+    pub(super) hash: [u8; 32],
+}
+
+pub(super) enum Source {
+    /// An equal message of the account has it.
+    Known(BlobId),
+    New(Location),
+}
+
+/// A blob on its way in, with the hash by which an equal one is found.
+struct Incoming {
+    about: About,
+    blob: Option<NewBlob>,
+    size_bytes: u64,
+    hash: [u8; 32],
+    known: Option<BlobId>,
+}
+
+/// An operation that waits.
+trait Job: Send {
+    fn blobs(&mut self) -> &mut Vec<Incoming>;
+    /// Does it inside the transaction; false if it is refused and has to be rolled back.
+    fn run(&mut self, tx: &mut Tx<'_>, stored: Vec<Stored>) -> bool;
+    /// Answers whoever waits.
+    fn finish(self: Box<Self>, committed: Result<(), Error>);
+}
+
+struct Call<T, F> {
+    blobs: Vec<Incoming>,
+    work: Option<F>,
+    result: Option<Result<T, Error>>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T, F> Job for Call<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Tx<'_>, Vec<Stored>) -> Result<T, Error> + Send,
+{
+    fn blobs(&mut self) -> &mut Vec<Incoming> {
+        &mut self.blobs
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>, stored: Vec<Stored>) -> bool {
+        let result = self.work.take().map(|work| work(tx, stored));
+        let done = matches!(result, Some(Ok(_)));
+        self.result = result;
+        done
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), Error>) {
+        let result = match (committed, self.result) {
+            (_, Some(Err(error))) | (Err(error), _) => Err(error),
+            (Ok(()), Some(done)) => done,
+            (Ok(()), None) => Err(Error::Unavailable("the operation was not run".into())),
+        };
+        // Nobody waits any more if the session ended; the change stands all the same.
+        let _ = self.reply.send(result);
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Vec<Box<dyn Job>>,
+    /// A task is at work, and will look here again.
+    led: bool,
+}
+
+/// Where all changes of a store go through.
+pub(super) struct Committer {
+    connection: Mutex<Connection>,
+    settings: Settings,
+    blobs: Arc<dyn Blobs>,
+    pub(super) open: OpenMailboxes,
+    queue: Mutex<Queue>,
+    /// After a failed sync nothing that was written can be trusted to be on disk.
+    poisoned: AtomicBool,
+}
+
+impl Committer {
+    pub(super) fn new(connection: Connection, settings: Settings, blobs: Arc<dyn Blobs>) -> Self {
+        let open = OpenMailboxes::new(settings.cache_bytes);
+        Self {
+            connection: Mutex::new(connection),
+            settings,
+            blobs,
+            open,
+            queue: Mutex::default(),
+            poisoned: AtomicBool::new(false),
+        }
+    }
+
+    /// Does `work` in a transaction, after `blobs` are durable, and answers when all of it is.
+    pub(super) async fn submit<T, F>(
+        self: &Arc<Self>,
+        blobs: Vec<(About, NewBlob)>,
+        work: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>, Vec<Stored>) -> Result<T, Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let call = Call {
+            blobs: blobs.into_iter().map(incoming).collect(),
+            work: Some(work),
+            result: None,
+            reply,
+        };
+        let lead = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.jobs.push(Box::new(call));
+            !std::mem::replace(&mut queue.led, true)
+        };
+        if lead {
+            // A task of its own, so that a session that is cut off can't leave the queue without a leader.
+            let committer = self.clone();
+            tokio::spawn(async move { committer.lead().await });
+        }
+        let ended = |_| Error::Unavailable("the committer ended".into());
+        answer.await.map_err(ended)?
+    }
+
+    /// Works until nothing waits.
+    async fn lead(self: Arc<Self>) {
+        loop {
+            let batch = {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                if queue.jobs.is_empty() {
+                    queue.led = false;
+                    return;
+                }
+                let fit = fitting(&mut queue.jobs);
+                queue.jobs.drain(..fit).collect()
+            };
+            self.run(batch).await;
+        }
+    }
+
+    async fn run(&self, mut batch: Vec<Box<dyn Job>>) {
+        if self.poisoned.load(Ordering::Acquire) {
+            let error = Error::Unavailable("a write failed; restart to recover".into());
+            return answer(batch, &Err(error));
+        }
+        let stored = match self.store_blobs(&mut batch).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                // Operations without blobs would be fine, but they can just as well be repeated.
+                return answer(batch, &Err(error));
+            }
+        };
+        let committed = tokio::task::block_in_place(|| self.transact(&mut batch, stored));
+        if let Err(error) = &committed
+            && !matches!(error, Error::Full(_))
+        {
+            self.poisoned.store(true, Ordering::Release);
+            tracing::error!(reason = %error, "commit failed, writing stops");
+        }
+        answer(batch, &committed);
+    }
+
+    /// Makes the batch's blobs durable, those aside that the account has already.
+    async fn store_blobs(&self, batch: &mut [Box<dyn Job>]) -> Result<Vec<Vec<Stored>>, Error> {
+        if batch.iter_mut().all(|job| job.blobs().is_empty()) {
+            return Ok(batch.iter().map(|_| Vec::new()).collect());
+        }
+        self.find_known(batch)?;
+        let mut new = Vec::new();
+        for incoming in batch.iter_mut().flat_map(|job| job.blobs()) {
+            if incoming.known.is_none() {
+                new.extend(incoming.blob.take().map(|blob| (incoming.about, blob)));
+            }
+        }
+        let mut locations = self.blobs.put(new).await?.into_iter();
+        let mut stored = Vec::with_capacity(batch.len());
+        for job in batch {
+            let mut of_job = Vec::new();
+            for incoming in job.blobs().drain(..) {
+                let source = match incoming.known {
+                    Some(id) => Source::Known(id),
+                    None => Source::New(locations.next().ok_or_else(lost_location)?),
+                };
+                let Incoming {
+                    size_bytes, hash, ..
+                } = incoming;
+                of_job.push(Stored {
+                    source,
+                    size_bytes,
+                    hash,
+                });
+            }
+            stored.push(of_job);
+        }
+        Ok(stored)
+    }
+
+    /// Finds blobs that are there already, by account and hash.
+    fn find_known(&self, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
+        let connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut statement = connection.prepare_cached(
+            "SELECT id FROM blob WHERE account = ? AND hash = ? AND size = ? AND refs > 0",
+        )?;
+        for incoming in batch.iter_mut().flat_map(|job| job.blobs()) {
+            let key = params![
+                incoming.about.account.0 as i64,
+                incoming.hash.as_slice(),
+                incoming.size_bytes as i64
+            ];
+            let found: Option<i64> = statement.query_row(key, |row| row.get(0)).optional()?;
+            incoming.known = found.map(|id| BlobId(id as u64));
+        }
+        Ok(())
+    }
+
+    /// One transaction for the batch. An operation that is refused leaves no trace in it.
+    fn transact(&self, batch: &mut [Box<dyn Job>], stored: Vec<Vec<Stored>>) -> Result<(), Error> {
+        let connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut tx = Tx {
+            sql: &connection,
+            settings: &self.settings,
+            open: &self.open,
+            now: now(),
+            effects: Vec::new(),
+        };
+        let done = run_all(&mut tx, batch, stored)
+            .and_then(|()| Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?));
+        if let Err(error) = done {
+            // Without a transaction there is nothing to roll back: SQLite did it.
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err(error);
+        }
+        self.take_over(tx.effects);
+        Ok(())
+    }
+
+    /// Memory takes over what is durable now.
+    fn take_over(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Opened(mailbox) => self.open.insert(mailbox),
+                Effect::Changed(id, change) => {
+                    if let Some(mailbox) = self.open.get(id) {
+                        mailbox.apply(change);
+                    }
+                }
+                Effect::Deleted(id) => {
+                    if let Some(mailbox) = self.open.remove(id) {
+                        mailbox.mark_deleted();
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn incoming((about, blob): (About, NewBlob)) -> Incoming {
+    let hash = match &blob {
+        NewBlob::Memory(bytes) => *blake3::hash(bytes).as_bytes(),
+        NewBlob::Written(written) => written.hash,
+    };
+    Incoming {
+        about,
+        size_bytes: blob.size_bytes(),
+        blob: Some(blob),
+        hash,
+        known: None,
+    }
+}
+
+/// How many of the waiting operations make the next batch; at least one.
+fn fitting(jobs: &mut [Box<dyn Job>]) -> usize {
+    let mut bytes = 0;
+    let within = |job: &mut Box<dyn Job>| {
+        bytes += job.blobs().iter().map(|blob| blob.size_bytes).sum::<u64>();
+        bytes <= BATCH_BYTES
+    };
+    jobs.iter_mut()
+        .take(BATCH_OPERATIONS)
+        .map(within)
+        .take_while(|fits| *fits)
+        .count()
+        .max(1)
+}
+
+fn run_all(
+    tx: &mut Tx<'_>,
+    batch: &mut [Box<dyn Job>],
+    stored: Vec<Vec<Stored>>,
+) -> Result<(), Error> {
+    for (job, stored) in batch.iter_mut().zip(stored) {
+        let effects = tx.effects.len();
+        tx.sql.prepare_cached("SAVEPOINT operation")?.execute([])?;
+        if !job.run(tx, stored) {
+            tx.effects.truncate(effects);
+            tx.sql
+                .prepare_cached("ROLLBACK TO operation")?
+                .execute([])?;
+        }
+        tx.sql.prepare_cached("RELEASE operation")?.execute([])?;
+    }
+    Ok(())
+}
+
+fn answer(batch: Vec<Box<dyn Job>>, committed: &Result<(), Error>) {
+    for job in batch {
+        job.finish(committed.clone());
+    }
+}
+
+fn lost_location() -> Error {
+    Error::Corrupt("the keeper of blobs gave fewer locations than blobs".into())
+}
+
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    since.as_secs() as i64
+}

@@ -1,0 +1,380 @@
+//! The embedded engine: rows in SQLite, bytes with a keeper of blobs.
+
+mod account;
+mod care;
+mod commit;
+mod expunge;
+mod flags;
+mod mailbox;
+mod message;
+mod open;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod tx;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pillarbox_model::{
+    AccountId, BlobId, Delimiter, Flag, Flags, MailboxId, MailboxName, ModSeq, NumberSet,
+    SpecialUse,
+};
+use rusqlite::{Connection, OpenFlags, params};
+
+use self::commit::Committer;
+use self::message::Described;
+use self::read::Readers;
+use crate::blob::{About, BlobWriter, Blobs, Location};
+use crate::mailbox::{Mailbox, Row};
+use crate::{
+    Account, Appended, Content, Copied, Error, Expunged, Finding, FlagAction, FlagsSet,
+    MailboxInfo, NewMessage, Reply, Store,
+};
+
+/// How an engine is to work.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The database file.
+    pub path: PathBuf,
+    /// Between levels of mailbox names.
+    pub delimiter: Delimiter,
+    /// SQLite's page cache of each connection: pages if positive, KiB if negative, its default if 0.
+    pub cache_size: i64,
+    /// How long a statement waits for another process.
+    pub busy_timeout: Duration,
+    /// Bytes of mailboxes kept in memory though nobody uses them.
+    pub cache_bytes: usize,
+    /// How long bytes are kept after the last message that named them went.
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// Defaults for a database at `path`.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            delimiter: Delimiter::default(),
+            cache_size: 0,
+            busy_timeout: Duration::from_secs(5),
+            cache_bytes: 256 * 1024 * 1024,
+            grace: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// The embedded engine. One process at a time.
+pub struct Engine {
+    committer: Arc<Committer>,
+    readers: Readers,
+    blobs: Arc<dyn Blobs>,
+    settings: Settings,
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{
+            DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, ReadOnly,
+        };
+        match error.sqlite_error_code() {
+            Some(DiskFull | ReadOnly) => Self::Full(Arc::new(std::io::Error::other(error))),
+            Some(DatabaseBusy | DatabaseLocked) => Self::Unavailable(error.to_string().into()),
+            Some(DatabaseCorrupt | NotADatabase) => Self::Corrupt(error.to_string().into()),
+            _ => Self::Engine(Arc::new(error)),
+        }
+    }
+}
+
+/// A connection with the settings that durability rests on.
+fn connect(settings: &Settings) -> Result<Connection, Error> {
+    let connection = Connection::open_with_flags(
+        &settings.path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(settings.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;",
+    )?;
+    if settings.cache_size != 0 {
+        connection.pragma_update(None, "cache_size", settings.cache_size)?;
+    }
+    Ok(connection)
+}
+
+impl Engine {
+    /// Opens a database, making or updating it if need be.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if a newer program wrote it, or it is none.
+    pub fn open(settings: Settings, blobs: Arc<dyn Blobs>) -> Result<Self, Error> {
+        let connection = connect(&settings)?;
+        schema::migrate(&connection)?;
+        Ok(Self {
+            committer: Arc::new(Committer::new(connection, settings.clone(), blobs.clone())),
+            readers: Readers::new(settings.clone()),
+            blobs,
+            settings,
+        })
+    }
+
+    /// Reads, on a connection of its own.
+    fn read_with<'a, T: Send + 'a>(
+        &'a self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'a,
+    ) -> Reply<'a, T> {
+        Box::pin(async move { self.readers.with(work) })
+    }
+}
+
+impl Store for Engine {
+    fn account<'a>(&'a self, name: &'a str) -> Reply<'a, Option<Account>> {
+        self.read_with(move |sql| account::by_name(sql, name))
+    }
+
+    fn create_account<'a>(
+        &'a self,
+        name: &'a str,
+        mailboxes: &'a [(MailboxName, Option<SpecialUse>)],
+    ) -> Reply<'a, Account> {
+        let (name, mailboxes) = (name.to_owned(), mailboxes.to_vec());
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.create_account(&name, &mailboxes)
+        }))
+    }
+
+    fn accounts(&self) -> Reply<'_, Vec<Account>> {
+        self.read_with(account::all)
+    }
+
+    fn remove_account(&self, account: AccountId) -> Reply<'_, ()> {
+        Box::pin(
+            self.committer
+                .submit(Vec::new(), move |tx, _| tx.remove_account(account)),
+        )
+    }
+
+    fn set_append_limit(&self, account: AccountId, bytes: Option<u64>) -> Reply<'_, ()> {
+        Box::pin(
+            self.committer
+                .submit(Vec::new(), move |tx, _| tx.set_append_limit(account, bytes)),
+        )
+    }
+
+    fn mailboxes(&self, account: AccountId) -> Reply<'_, Vec<MailboxInfo>> {
+        self.read_with(move |sql| mailbox::all(sql, account))
+    }
+
+    fn mailbox<'a>(
+        &'a self,
+        account: AccountId,
+        name: &'a MailboxName,
+    ) -> Reply<'a, Option<MailboxInfo>> {
+        self.read_with(move |sql| mailbox::by_name(sql, account, name))
+    }
+
+    fn subscriptions(&self, account: AccountId) -> Reply<'_, Vec<MailboxName>> {
+        self.read_with(move |sql| mailbox::subscriptions(sql, account))
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        account: AccountId,
+        name: &'a MailboxName,
+        subscribed: bool,
+    ) -> Reply<'a, ()> {
+        let name = name.clone();
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.subscribe(account, &name, subscribed)
+        }))
+    }
+
+    fn create_mailbox<'a>(
+        &'a self,
+        account: AccountId,
+        name: &'a MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Reply<'a, MailboxInfo> {
+        let name = name.clone();
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.create_mailbox(account, &name, special_use)
+        }))
+    }
+
+    fn delete_mailbox(&self, mailbox: MailboxId) -> Reply<'_, ()> {
+        Box::pin(
+            self.committer
+                .submit(Vec::new(), move |tx, _| tx.delete_mailbox(mailbox)),
+        )
+    }
+
+    fn rename_mailbox<'a>(
+        &'a self,
+        account: AccountId,
+        from: &'a MailboxName,
+        to: &'a MailboxName,
+    ) -> Reply<'a, ()> {
+        let (from, to) = (from.clone(), to.clone());
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.rename_mailbox(account, &from, &to)
+        }))
+    }
+
+    fn open(&self, mailbox: MailboxId) -> Reply<'_, Arc<Mailbox>> {
+        Box::pin(async move {
+            if let Some(open) = self.committer.open.get(mailbox) {
+                return Ok(open);
+            }
+            // In the committer, so that no change falls between the rows and memory.
+            self.committer
+                .submit(Vec::new(), move |tx, _| tx.open(mailbox))
+                .await
+        })
+    }
+
+    fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Reply<'_, Appended> {
+        Box::pin(async move {
+            let mut appended = self.deliver(vec![(mailbox, messages)]).await?;
+            appended.pop().ok_or(Error::NoMailbox)
+        })
+    }
+
+    fn deliver(&self, deliveries: Vec<(MailboxId, Vec<NewMessage>)>) -> Reply<'_, Vec<Appended>> {
+        Box::pin(async move {
+            let mut blobs = Vec::new();
+            let mut described = Vec::new();
+            for (mailbox, messages) in deliveries {
+                let account = self.account_of(mailbox)?;
+                let about = |date| About {
+                    account,
+                    mailbox,
+                    date,
+                };
+                let mut of_mailbox = Vec::with_capacity(messages.len());
+                for NewMessage {
+                    flags,
+                    date,
+                    digest,
+                    blob,
+                } in messages
+                {
+                    blobs.push((about(date), blob));
+                    of_mailbox.push(Described {
+                        flags,
+                        date,
+                        digest,
+                    });
+                }
+                described.push((mailbox, of_mailbox));
+            }
+            let work = move |tx: &mut tx::Tx<'_>, stored: Vec<commit::Stored>| {
+                let mut stored = stored.into_iter();
+                let append = |(mailbox, messages): (MailboxId, Vec<Described>)| {
+                    let count = messages.len();
+                    tx.append(mailbox, messages, stored.by_ref().take(count))
+                };
+                described.into_iter().map(append).collect()
+            };
+            self.committer.submit(blobs, work).await
+        })
+    }
+
+    fn begin_blob(&self, about: About, size_bytes: u64) -> Reply<'_, Box<dyn BlobWriter>> {
+        self.blobs.begin(about, size_bytes)
+    }
+
+    fn set_flags<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        uids: &'a NumberSet,
+        action: FlagAction,
+        flags: &'a [Flag],
+        unchanged_since: Option<ModSeq>,
+    ) -> Reply<'a, FlagsSet> {
+        let (uids, flags) = (uids.clone(), flags.to_vec());
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.set_flags(mailbox, &uids, action, &flags, unchanged_since)
+        }))
+    }
+
+    fn expunge<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        among: Option<&'a NumberSet>,
+    ) -> Reply<'a, Expunged> {
+        let among = among
+            .cloned()
+            .unwrap_or_else(|| NumberSet::range(1..=u32::MAX));
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.remove(mailbox, &among, Flags::DELETED)
+        }))
+    }
+
+    fn remove<'a>(&'a self, mailbox: MailboxId, uids: &'a NumberSet) -> Reply<'a, Expunged> {
+        let uids = uids.clone();
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.remove(mailbox, &uids, Flags::NONE)
+        }))
+    }
+
+    fn copy<'a>(
+        &'a self,
+        from: MailboxId,
+        uids: &'a NumberSet,
+        to: MailboxId,
+        remove: bool,
+    ) -> Reply<'a, Copied> {
+        let uids = uids.clone();
+        Box::pin(
+            self.committer
+                .submit(Vec::new(), move |tx, _| tx.copy(from, &uids, to, remove)),
+        )
+    }
+
+    fn contents<'a>(&'a self, rows: &'a [Row], digests: bool) -> Reply<'a, Vec<Content>> {
+        self.read_with(move |sql| read::contents(sql, rows, digests))
+    }
+
+    fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes> {
+        self.blobs.read(location)
+    }
+
+    fn redigest(&self, digests: Vec<(BlobId, Bytes)>) -> Reply<'_, ()> {
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            let replace = "INSERT OR REPLACE INTO digest (blob, bytes) VALUES (?, ?)";
+            let mut statement = tx.sql.prepare_cached(replace)?;
+            for (blob, digest) in digests {
+                statement.execute(params![blob.0 as i64, &digest[..]])?;
+            }
+            Ok(())
+        }))
+    }
+
+    fn backup<'a>(&'a self, directory: &'a Path) -> Reply<'a, ()> {
+        Box::pin(care::backup(self, directory))
+    }
+
+    fn check(&self, repair: bool) -> Reply<'_, Vec<Finding>> {
+        Box::pin(care::check(self, repair))
+    }
+
+    fn reap(&self) -> Reply<'_, u64> {
+        Box::pin(care::reap(self))
+    }
+}
+
+impl Engine {
+    fn account_of(&self, mailbox: MailboxId) -> Result<AccountId, Error> {
+        if let Some(open) = self.committer.open.get(mailbox) {
+            return Ok(open.account());
+        }
+        self.readers.with(|sql| mailbox::account_of(sql, mailbox))
+    }
+}

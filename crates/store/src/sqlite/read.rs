@@ -1,0 +1,110 @@
+//! Reading rows.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use pillarbox_model::{BlobId, Flags, InternalDate, MailboxId, ModSeq, Uid};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Settings;
+use crate::mailbox::Row;
+use crate::{Content, Error, Location};
+
+/// Idle connections kept for readers: as many as can do something at once.
+const IDLE_READERS: usize = 8;
+
+/// Connections that only read. WAL lets them go on while a batch commits.
+pub(super) struct Readers {
+    settings: Settings,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Does some reading, on a connection of its own.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => super::connect(&self.settings)?,
+        };
+        let result = work(&connection);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS {
+            idle.push(connection);
+        }
+        result
+    }
+}
+
+/// All rows of a mailbox, by UID.
+pub(super) fn rows(sql: &Connection, mailbox: MailboxId) -> Result<Vec<Row>, Error> {
+    row_range(sql, mailbox, 0, u32::MAX)
+}
+
+/// The rows with `first <= uid <= last`, by UID.
+pub(super) fn row_range(
+    sql: &Connection,
+    mailbox: MailboxId,
+    first: u32,
+    last: u32,
+) -> Result<Vec<Row>, Error> {
+    let mut statement = sql.prepare_cached(
+        "SELECT uid, modseq, flags, seconds, zone, size, blob FROM message
+         WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid",
+    )?;
+    let rows = statement.query_map(params![mailbox.0 as i64, first, last], |row| {
+        Ok(Row {
+            uid: Uid(row.get(0)?),
+            modseq: ModSeq(row.get::<_, i64>(1)? as u64),
+            flags: Flags(row.get::<_, i64>(2)? as u64),
+            date: InternalDate {
+                unix_seconds: row.get(3)?,
+                zone_minutes: row.get(4)?,
+            },
+            size: row.get(5)?,
+            blob: BlobId(row.get::<_, i64>(6)? as u64),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Where the bytes of these rows are, and their digests.
+pub(super) fn contents(
+    sql: &Connection,
+    rows: &[Row],
+    digests: bool,
+) -> Result<Vec<Content>, Error> {
+    let mut statement = sql.prepare_cached(if digests {
+        "SELECT location, bytes FROM blob LEFT JOIN digest ON digest.blob = blob.id
+         WHERE blob.id = ?"
+    } else {
+        "SELECT location, NULL FROM blob WHERE id = ?"
+    })?;
+    let mut contents = Vec::with_capacity(rows.len());
+    for row in rows {
+        let found = statement.query_row([row.blob.0 as i64], |found| {
+            let digest = found.get_ref(1)?.as_blob_or_null()?.unwrap_or_default();
+            Ok(Content {
+                location: Location(found.get_ref(0)?.as_str()?.into()),
+                digest: Bytes::copy_from_slice(digest),
+            })
+        });
+        let lost = || Error::Corrupt(format!("blob {} has no row", row.blob).into());
+        contents.push(found.optional()?.ok_or_else(lost)?);
+    }
+    Ok(contents)
+}

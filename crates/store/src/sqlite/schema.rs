@@ -1,0 +1,98 @@
+//! The database's tables, and the steps from one version to the next.
+
+use rusqlite::Connection;
+
+use crate::Error;
+
+/// Each step is one version: step `n` makes a database of version `n` one of version `n + 1`. Steps are never
+/// changed once released.
+const STEPS: &[&str] = &[V1];
+
+const V1: &str = "
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    append_limit INTEGER,
+    last_uid_validity INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE mailbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL REFERENCES account (id),
+    name TEXT NOT NULL,
+    special_use TEXT,
+    uid_validity INTEGER NOT NULL,
+    uid_next INTEGER NOT NULL DEFAULT 1,
+    highest_modseq INTEGER NOT NULL DEFAULT 1,
+    expunge_floor INTEGER NOT NULL DEFAULT 1,
+    messages INTEGER NOT NULL DEFAULT 0,
+    unseen INTEGER NOT NULL DEFAULT 0,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    size_bytes INTEGER NOT NULL DEFAULT 0,
+    keywords TEXT NOT NULL DEFAULT '',
+    UNIQUE (account, name)
+) STRICT;
+CREATE TABLE subscription (
+    account INTEGER NOT NULL REFERENCES account (id),
+    name TEXT NOT NULL,
+    PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE blob (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    location TEXT NOT NULL,
+    refs INTEGER NOT NULL,
+    dead_since INTEGER
+) STRICT;
+CREATE INDEX blob_by_hash ON blob (account, hash);
+CREATE INDEX blob_dead ON blob (dead_since) WHERE refs = 0;
+CREATE TABLE digest (
+    blob INTEGER PRIMARY KEY,
+    bytes BLOB NOT NULL
+) STRICT;
+CREATE TABLE message (
+    mailbox INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    modseq INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    seconds INTEGER NOT NULL,
+    zone INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    blob INTEGER NOT NULL,
+    saved INTEGER NOT NULL,
+    thread INTEGER,
+    PRIMARY KEY (mailbox, uid)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE expunged (
+    mailbox INTEGER NOT NULL,
+    modseq INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, modseq, first)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Brings a database up to date.
+///
+/// # Errors
+/// [`Error::Corrupt`] if it was written by a newer program: nothing has been touched.
+pub(super) fn migrate(connection: &Connection) -> Result<(), Error> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let version = version as usize;
+    let Some(steps) = STEPS.get(version..) else {
+        let text = format!(
+            "the database has version {version}, this program knows {}",
+            STEPS.len()
+        );
+        return Err(Error::Corrupt(text.into()));
+    };
+    for (offset, step) in steps.iter().enumerate() {
+        let next = version + offset + 1;
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE;{step};PRAGMA user_version={next};COMMIT;"
+        ))?;
+    }
+    Ok(())
+}

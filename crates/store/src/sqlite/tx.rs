@@ -1,0 +1,122 @@
+//! What operations do inside the committer's transaction.
+
+use std::sync::Arc;
+
+use pillarbox_model::{AccountId, Flag, KeywordTable, MailboxId, ModSeq, NumberSet, UidValidity};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Settings;
+use super::open::OpenMailboxes;
+use crate::Error;
+use crate::mailbox::{Change, Counters, Mailbox};
+
+/// The transaction in which a batch of operations runs, and what memory has to take over after it.
+pub(super) struct Tx<'c> {
+    pub(super) sql: &'c Connection,
+    pub(super) settings: &'c Settings,
+    /// What is in memory already.
+    pub(super) open: &'c OpenMailboxes,
+    /// Seconds since 1970.
+    pub(super) now: i64,
+    /// In the order in which they happened.
+    pub(super) effects: Vec<Effect>,
+}
+
+/// What memory takes over once the transaction is committed.
+pub(super) enum Effect {
+    Opened(Arc<Mailbox>),
+    Changed(MailboxId, Change),
+    Deleted(MailboxId),
+}
+
+/// A mailbox's row while an operation works on it.
+pub(super) struct MailboxRow {
+    pub(super) id: MailboxId,
+    pub(super) account: AccountId,
+    pub(super) uid_validity: UidValidity,
+    pub(super) counters: Counters,
+    pub(super) keywords: KeywordTable,
+    keywords_before: usize,
+}
+
+impl MailboxRow {
+    /// The mod-sequence of the change that is being made.
+    pub(super) fn next_modseq(&mut self) -> ModSeq {
+        self.counters.highest_modseq.0 += 1;
+        self.counters.highest_modseq
+    }
+
+    /// The bits of flags, of which new keywords enter the table.
+    pub(super) fn resolve(&mut self, flags: &[Flag]) -> Result<pillarbox_model::Flags, Error> {
+        self.keywords
+            .resolve(flags)
+            .map_err(|_| Error::TooManyKeywords)
+    }
+
+    /// A change of this mailbox that has everything but rows.
+    pub(super) fn change(&self) -> Change {
+        let grew = self.keywords.names().len() > self.keywords_before;
+        Change {
+            counters: self.counters,
+            keywords: grew.then(|| self.keywords.clone()),
+            added: Vec::new(),
+            flags: Vec::new(),
+            removed: NumberSet::new(),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// A mailbox's row.
+    pub(super) fn mailbox(&self, id: MailboxId) -> Result<MailboxRow, Error> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT account, uid_validity, uid_next, highest_modseq, messages, unseen, deleted,
+                    size_bytes, keywords
+             FROM mailbox WHERE id = ?",
+        )?;
+        let row = statement.query_row([id.0 as i64], |row| {
+            let keywords: String = row.get(8)?;
+            let keywords = KeywordTable::new(keywords.split_ascii_whitespace().map(Into::into));
+            Ok(MailboxRow {
+                id,
+                account: AccountId(row.get::<_, i64>(0)? as u64),
+                uid_validity: UidValidity(row.get(1)?),
+                counters: Counters {
+                    uid_next: row.get(2)?,
+                    highest_modseq: ModSeq(row.get::<_, i64>(3)? as u64),
+                    messages: row.get(4)?,
+                    unseen: row.get(5)?,
+                    deleted: row.get(6)?,
+                    size_bytes: row.get::<_, i64>(7)? as u64,
+                },
+                keywords_before: keywords.names().len(),
+                keywords,
+            })
+        });
+        row.optional()?.ok_or(Error::NoMailbox)
+    }
+
+    /// Writes a mailbox's row back, and notes the change for memory.
+    pub(super) fn finish(&mut self, row: &MailboxRow, change: Change) -> Result<(), Error> {
+        let counters = &row.counters;
+        let keywords = row.keywords.names().join(" ");
+        self.sql
+            .prepare_cached(
+                "UPDATE mailbox SET uid_next = ?, highest_modseq = ?, messages = ?, unseen = ?,
+                        deleted = ?, size_bytes = ?, keywords = ?
+                 WHERE id = ?",
+            )?
+            .execute(params![
+                counters.uid_next,
+                counters.highest_modseq.0 as i64,
+                counters.messages,
+                counters.unseen,
+                counters.deleted,
+                counters.size_bytes as i64,
+                keywords,
+                row.id.0 as i64,
+            ])?;
+        self.effects.push(Effect::Changed(row.id, change));
+        Ok(())
+    }
+}
