@@ -20,14 +20,15 @@ pub struct Facts<'a> {
     pub extra: &'a [&'a str],
 }
 
-/// What does not depend on anything. Announced before login as well, since some clients never ask again.
+/// What does not depend on anything. Announced before login as well, since some clients never ask
+/// again.
 const ALWAYS: &str = "SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE SPECIAL-USE \
      CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE MULTIAPPEND";
 
 /// The list, as CAPABILITY and its response code give it, without the word CAPABILITY.
 ///
-/// Before login `LITERAL-`, after it `LITERAL+`; never both (RFC 7888 §5). With LOGINDISABLED no mechanism is
-/// announced: all of ours send the password.
+/// Before login `LITERAL-`, after it `LITERAL+`; never both (RFC 7888 §5). With LOGINDISABLED no
+/// mechanism is announced: all of ours send the password.
 #[must_use]
 pub fn capabilities(facts: &Facts<'_>) -> String {
     let mut list = String::from("IMAP4rev1 ");

@@ -16,8 +16,8 @@ pub struct Tagged<'a> {
     pub command: Command<'a>,
 }
 
-/// A command (RFC 3501 §6 and extensions). Mailbox arguments are raw bytes: what they mean depends on the
-/// session (modified UTF-7 or UTF-8).
+/// A command (RFC 3501 §6 and extensions). Mailbox arguments are raw bytes: what they mean depends
+/// on the session (modified UTF-7 or UTF-8).
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command<'a> {
     // Any state.
@@ -263,8 +263,8 @@ pub struct AppendMessage<'a> {
 /// The bytes of an appended message.
 #[derive(Clone, PartialEq, Debug)]
 pub enum AppendData<'a> {
-    /// A literal that was streamed past the command's frame: its size in bytes, and whether it was a
-    /// `literal8`.
+    /// A literal that was streamed past the command's frame: its size in bytes, and whether it was
+    /// a `literal8`.
     Streamed {
         /// In bytes.
         size: u64,
@@ -316,8 +316,8 @@ pub enum SearchKey<'a> {
     Sequence(SequenceSet),
     /// UID.
     Uid(SequenceSet),
-    /// A flag or keyword that is set; with NOT for `UNSEEN` and the like. NEW, OLD and RECENT are expressed by
-    /// [`Self::Recent`].
+    /// A flag or keyword that is set; with NOT for `UNSEEN` and the like. NEW, OLD and RECENT are
+    /// expressed by [`Self::Recent`].
     Flag(Flag),
     /// `\Recent`.
     Recent,

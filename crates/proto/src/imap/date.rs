@@ -112,7 +112,8 @@ const fn days_in_month(year: u32, month: u32) -> u32 {
 
 /// Days since 1970-01-01 in the proleptic Gregorian calendar.
 ///
-/// Years are counted from March, so that the leap day is the last of its year; 146 097 days are 400 years.
+/// Years are counted from March, so that the leap day is the last of its year; 146 097 days are 400
+/// years.
 const fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

@@ -1,5 +1,5 @@
-//! Responses as bytes. All functions append to a buffer, and none lets an argument break out of its place:
-//! no text can bring a line end, close a quote or end a response code.
+//! Responses as bytes. All functions append to a buffer, and none lets an argument break out of its
+//! place: no text can bring a line end, close a quote or end a response code.
 
 use pillarbox_model::{MailboxName, NumberSet};
 
@@ -8,10 +8,10 @@ use super::{lex, utf7};
 pub use super::date::push_date_time;
 pub use super::fetch::{Fetch, section_label};
 pub use super::response::{
-    Code, Esearch, Status, StatusValue, bye, capability, continuation, enabled, esearch, exists,
-    expunge, flags, id, list, list_root, list_status, namespace, permanent_flags, recent, search,
-    tagged, untagged, vanished,
+    Esearch, StatusValue, capability, enabled, esearch, exists, expunge, flags, id, list,
+    list_root, list_status, namespace, permanent_flags, recent, search, vanished,
 };
+pub use super::status::{Code, Status, bye, continuation, tagged, untagged};
 
 /// How this session is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -88,7 +88,36 @@ pub(super) fn push_spaced<T>(
     }
 }
 
-/// Appends text for people (`resp-text`'s text): what is not printable ASCII becomes `?`, and no text is empty.
+/// Appends a space and a number.
+pub(super) fn spaced_number(out: &mut Vec<u8>, number: u64) {
+    out.push(b' ');
+    push_number(out, number);
+}
+
+/// Appends a space and a set.
+pub(super) fn spaced_set(out: &mut Vec<u8>, set: &NumberSet) {
+    out.push(b' ');
+    push_set(out, set);
+}
+
+/// Appends a space and items in parentheses.
+pub(super) fn parenthesised<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    push: impl FnMut(&mut Vec<u8>, T),
+) {
+    out.extend_from_slice(b" (");
+    push_spaced(out, items, push);
+    out.push(b')');
+}
+
+/// Ends a response.
+pub(super) fn end_line(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends text for people (`resp-text`'s text): what is not printable ASCII becomes `?`, and no
+/// text is empty.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
     if text.is_empty() {
         return out.extend_from_slice(b"Done");
@@ -162,7 +191,8 @@ pub fn astring(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Appends a mailbox name: INBOX bare, others in quotes; in modified UTF-7 unless UTF8=ACCEPT is enabled.
+/// Appends a mailbox name: INBOX bare, others in quotes; in modified UTF-7 unless UTF8=ACCEPT is
+/// enabled.
 pub fn mailbox(out: &mut Vec<u8>, name: &MailboxName, dialect: Dialect) {
     let text = name.as_str();
     let ascii = text.bytes().all(|b| matches!(b, b' '..=b'~'));

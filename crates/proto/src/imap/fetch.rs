@@ -40,8 +40,8 @@ impl<'o> Fetch<'o> {
         Self { out, first: true }
     }
 
-    /// Goes on with a response of which at least one item is written and not the last byte of `out` any more:
-    /// after a literal that was sent from elsewhere.
+    /// Goes on with a response of which at least one item is written and not the last byte of `out`
+    /// any more: after a literal that was sent from elsewhere.
     pub const fn resume(out: &'o mut Vec<u8>) -> Self {
         Self { out, first: false }
     }
@@ -113,8 +113,8 @@ impl<'o> Fetch<'o> {
         self.out.extend_from_slice(b" NIL");
     }
 
-    /// An item whose value is a literal of `len` bytes. These must follow: into [`Self::out`], or, once this
-    /// `Fetch` is dropped, from elsewhere; then [`Self::resume`].
+    /// An item whose value is a literal of `len` bytes. These must follow: into [`Self::out`], or,
+    /// once this `Fetch` is dropped, from elsewhere; then [`Self::resume`].
     pub fn literal_header(&mut self, label: &[u8], len: u64) {
         self.item(label);
         self.out.push(b' ');

@@ -1,7 +1,7 @@
 //! Frames: a command's bytes, cut from the stream before anything is understood.
 //!
-//! Framing is apart from parsing, so that bad syntax never desynchronises the stream and the bytes of a
-//! literal are never read as commands.
+//! Framing is apart from parsing, so that bad syntax never desynchronises the stream and the bytes
+//! of a literal are never read as commands.
 
 use std::fmt;
 
@@ -21,10 +21,11 @@ pub struct FrameLimits {
     pub argument_bytes: usize,
     /// Literals in one command; streamed messages aside.
     pub literals: usize,
-    /// Whether non-synchronising literals above [`limit::LITERAL_MINUS_BYTES`] are refused (RFC 7888 §5).
+    /// Whether non-synchronising literals above [`limit::LITERAL_MINUS_BYTES`] are refused (RFC
+    /// 7888 §5).
     pub literal_minus: bool,
-    /// Whether APPEND's message literals are offered with [`Event::Message`]. If not, they are literals as
-    /// any other, and held.
+    /// Whether APPEND's message literals are offered with [`Event::Message`]. If not, they are
+    /// literals as any other, and held.
     pub messages: bool,
     /// Bytes thrown away to get past what was refused. More is [`Event::Fatal`].
     pub swallow_bytes: u64,
@@ -32,8 +33,9 @@ pub struct FrameLimits {
 
 /// Before login a client is told no and let go on only if that is cheap.
 const SWALLOWED_BEFORE_LOGIN: u64 = 1024 * 1024;
-/// A message that is too big is swallowed and refused with a reason, since a client that only sees the
-/// connection close tries again for ever. What no old client can count (32 bits) ends the connection.
+/// A message that is too big is swallowed and refused with a reason, since a client that only sees
+/// the connection close tries again for ever. What no old client can count (32 bits) ends the
+/// connection.
 const SWALLOWED: u64 = u32::MAX as u64;
 
 impl FrameLimits {
@@ -140,8 +142,8 @@ impl Frame {
         valid.then(|| std::str::from_utf8(tag).ok()).flatten()
     }
 
-    /// The command for a log of the conversation: lines and literals as they were, but with whatever may
-    /// be a secret of LOGIN or AUTHENTICATE replaced by `***`.
+    /// The command for a log of the conversation: lines and literals as they were, but with
+    /// whatever may be a secret of LOGIN or AUTHENTICATE replaced by `***`.
     #[must_use]
     pub fn redacted(&self) -> Vec<u8> {
         let secret = self.secret_start();
@@ -159,8 +161,8 @@ impl Frame {
         out
     }
 
-    /// Where what must not be logged starts. Lexical, so that a command that doesn't parse, or in which
-    /// the tag was forgotten, keeps its secrets as well.
+    /// Where what must not be logged starts. Lexical, so that a command that doesn't parse, or in
+    /// which the tag was forgotten, keeps its secrets as well.
     fn secret_start(&self) -> usize {
         let (first, after_first) = word(&self.bytes, 0);
         let (second, after_second) = word(&self.bytes, after_first);

@@ -3,6 +3,8 @@
 use pillarbox_model::limit;
 
 use super::frame::{Frame, FrameError, FrameLimits, Literal, LiteralData};
+use super::line::{Header, TLS_HANDSHAKE, is_http, is_message, strip_line_end};
+use super::swallow::{Swallow, TAIL_BYTES};
 
 /// What the bytes fed so far amount to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +36,8 @@ pub enum Event<'i> {
         /// The command's.
         tag: Option<String>,
     },
-    /// A command was not taken. What belongs to it has gone by, or waits for a `+` that must not come.
+    /// A command was not taken. What belongs to it has gone by, or waits for a `+` that must not
+    /// come.
     Refused {
         /// The command's, if it had a valid one.
         tag: Option<String>,
@@ -47,8 +50,8 @@ pub enum Event<'i> {
 
 /// Cuts a stream into frames. Holds at most one command, and nothing between commands.
 ///
-/// However the stream is cut into pieces, the events are the same; only [`Event::MessageData`] comes in the
-/// pieces fed.
+/// However the stream is cut into pieces, the events are the same; only [`Event::MessageData`]
+/// comes in the pieces fed.
 #[derive(Debug)]
 pub struct Framer {
     limits: FrameLimits,
@@ -74,33 +77,6 @@ enum State {
     Swallow(Swallow),
     /// After [`Event::Fatal`].
     Dead,
-}
-
-/// What is thrown away, up to the end of its command.
-#[derive(Debug)]
-struct Swallow {
-    tag: Option<String>,
-    /// `None` if the session refused it.
-    why: Option<FrameError>,
-    /// Bytes of a literal to come.
-    literal: u64,
-    /// How much may still be thrown away.
-    left: u64,
-    /// The last bytes of the line, in which a literal may be announced; `None` in a line that is no command.
-    tail: Option<Vec<u8>>,
-}
-
-/// As many bytes as the header of a literal can have, and a line end.
-const TAIL_BYTES: usize = Header::DIGITS + "~{+}\r\n".len();
-
-/// The announcement of a literal, at the end of a line.
-#[derive(Clone, Copy, Debug)]
-struct Header {
-    /// Bytes from its first character (`{` or `~`) to the end of the line.
-    len: usize,
-    size: u64,
-    binary: bool,
-    synchronizing: bool,
 }
 
 impl Framer {
@@ -142,8 +118,8 @@ impl Framer {
         }
     }
 
-    /// The next line is data and no command: a SASL response, or IDLE's DONE. Call this right after the
-    /// [`Event::Command`] that leads to it.
+    /// The next line is data and no command: a SASL response, or IDLE's DONE. Call this right after
+    /// the [`Event::Command`] that leads to it.
     pub fn expect_line(&mut self) {
         self.state = State::Data;
     }
@@ -158,9 +134,9 @@ impl Framer {
     /// Turns the message down that was offered, and with it the command; take the tag from
     /// [`Self::partial`] before.
     ///
-    /// If it is synchronizing, the command is over: send NO or BAD now, no event follows. If not, its bytes
-    /// and the rest of the command are thrown away, and [`Event::Abandoned`] says when; the client
-    /// may be told before or then.
+    /// If it is synchronizing, the command is over: send NO or BAD now, no event follows. If not,
+    /// its bytes and the rest of the command are thrown away, and [`Event::Abandoned`] says when;
+    /// the client may be told before or then.
     pub fn refuse_message(&mut self) {
         let State::Offered(header) = self.state else {
             return;
@@ -183,7 +159,8 @@ impl Framer {
         self.frame.bytes.is_empty() && matches!(self.state, State::Line | State::Data | State::Dead)
     }
 
-    /// Takes some of `input`, changes state or has an event; with nothing to take it may do nothing.
+    /// Takes some of `input`, changes state or has an event; with nothing to take it may do
+    /// nothing.
     fn step<'i>(&mut self, input: &'i [u8]) -> (usize, Option<Event<'i>>) {
         match &mut self.state {
             State::Line => self.line(input),
@@ -242,8 +219,8 @@ impl Framer {
         (taken, event)
     }
 
-    /// Holds bytes up to a line end, as far as there is room. Says how many, and whether the line is
-    /// complete, or `None` if there was no room.
+    /// Holds bytes up to a line end, as far as there is room. Says how many, and whether the line
+    /// is complete, or `None` if there was no room.
     fn hold_line(&mut self, input: &[u8]) -> (usize, Option<bool>) {
         let held = self.frame.bytes.len();
         let room = (self.limits.line_bytes + self.line_start).min(self.limits.argument_bytes);
@@ -429,116 +406,4 @@ impl Framer {
         };
         (taken, Some(event))
     }
-}
-
-impl Swallow {
-    /// Throws away some of `input`; says how much, and whether the command is over.
-    fn take(&mut self, input: &[u8]) -> (usize, bool) {
-        if self.literal > 0 {
-            let taken =
-                usize::try_from(self.literal).map_or(input.len(), |left| left.min(input.len()));
-            self.literal -= taken as u64;
-            return (taken, false);
-        }
-        let end = memchr::memchr(b'\n', input).map(|at| at + 1);
-        let taken = end.unwrap_or(input.len());
-        if let Some(tail) = &mut self.tail {
-            let kept = taken.saturating_sub(TAIL_BYTES);
-            tail.extend_from_slice(&input[kept..taken]);
-            tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
-        }
-        (taken, end.is_some() && !self.goes_on())
-    }
-
-    /// Whether the line that just ended announced a literal that is already on its way.
-    fn goes_on(&mut self) -> bool {
-        let Some(tail) = &mut self.tail else {
-            return false;
-        };
-        strip_line_end(tail, 0);
-        let header = Header::at_end(tail).filter(|header| !header.synchronizing);
-        tail.clear();
-        self.literal = header.map_or(0, |header| header.size);
-        header.is_some()
-    }
-}
-
-impl Header {
-    /// The most digits a size can have; as many as `u64` needs.
-    const DIGITS: usize = 20;
-
-    /// ```abnf
-    /// literal  = "{" number ["+"] "}" CRLF *CHAR8     ; RFC 7888 §8
-    /// literal8 = "~{" number ["+"] "}" CRLF *OCTET    ; RFC 3516 §7, RFC 4466 §6
-    /// ```
-    /// A size beyond `u64` counts as `u64::MAX`, which is refused anyhow.
-    fn at_end(line: &[u8]) -> Option<Self> {
-        let inner = line.strip_suffix(b"}")?;
-        let (inner, synchronizing) = match inner.strip_suffix(b"+") {
-            Some(inner) => (inner, false),
-            None => (inner, true),
-        };
-        let digits = inner
-            .iter()
-            .rev()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
-        let before = inner[..inner.len() - digits].strip_suffix(b"{")?;
-        if digits == 0 || digits > Self::DIGITS {
-            return None;
-        }
-        let size = inner[inner.len() - digits..]
-            .iter()
-            .fold(0_u64, |size, digit| {
-                size.saturating_mul(10)
-                    .saturating_add(u64::from(digit - b'0'))
-            });
-        let binary = before.ends_with(b"~");
-        Some(Self {
-            len: line.len() - before.len() + usize::from(binary),
-            size,
-            binary,
-            synchronizing,
-        })
-    }
-}
-
-/// A line ends with CRLF; LF alone is taken as well, since people type commands.
-///
-/// The line starts at `start`; before it may be a literal, of which a last CR is no part of the line end.
-fn strip_line_end(bytes: &mut Vec<u8>, start: usize) {
-    let line = bytes.get(start..).unwrap_or_default();
-    let text = line.strip_suffix(b"\n").unwrap_or(line);
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    bytes.truncate(start + text.len());
-}
-
-/// Whether a literal after these bytes is a message: any literal of APPEND but the mailbox's name.
-fn is_message(before: &[u8]) -> bool {
-    let mut words = before.splitn(3, |&b| b == b' ');
-    let append = words
-        .nth(1)
-        .is_some_and(|name| name.eq_ignore_ascii_case(b"APPEND"));
-    append
-        && words
-            .next()
-            .is_some_and(|rest| rest.iter().any(|&b| b != b' '))
-}
-
-/// The first byte of a TLS record with a handshake (RFC 8446 §5.1); no tag starts with it.
-const TLS_HANDSHAKE: u8 = 0x16;
-
-/// Whether a command's first line is the first line of an HTTP request (RFC 9112 §3): a method as the tag and
-/// a target, which no command's name looks like.
-fn is_http(line: &[u8]) -> bool {
-    const METHODS: [&[u8]; 10] = [
-        b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH",
-        b"PRI",
-    ];
-    let mut words = line.split(|&b| b == b' ');
-    let method = words.next().is_some_and(|word| METHODS.contains(&word));
-    method
-        && words
-            .next()
-            .is_some_and(|target| target.iter().any(|b| b"/*:".contains(b)))
 }

@@ -1,8 +1,8 @@
 //! Tokens of commands (RFC 3501 §9).
 //!
-//! Stricter than some clients and looser than the grammar where that can't be misread: several spaces count
-//! as one, also at a command's end and inside parentheses; quoted strings and `astring`s may have bytes
-//! above 127.
+//! Stricter than some clients and looser than the grammar where that can't be misread: several
+//! spaces count as one, also at a command's end and inside parentheses; quoted strings and
+//! `astring`s may have bytes above 127.
 
 use std::borrow::Cow;
 
@@ -303,8 +303,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What follows a backslash: RFC 3501 §9 `quoted-specials`, two characters that must be escaped and
-    /// nothing else.
+    /// What follows a backslash: RFC 3501 §9 `quoted-specials`, two characters that must be escaped
+    /// and nothing else.
     fn escaped(&mut self) -> Parsed<&'a [u8]> {
         match self.peek() {
             Some(b'"' | b'\\') => {

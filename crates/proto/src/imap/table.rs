@@ -35,13 +35,13 @@ pub struct Rules {
     pub states: States,
     /// It carries a password, and is refused where LOGINDISABLED is announced (RFC 3501 §6.2.3).
     pub carries_secret: bool,
-    /// EXISTS and others' flag changes may be told before it ends. Not where the mailbox is just left or
-    /// entered: what had piled up is dropped with the view.
+    /// EXISTS and others' flag changes may be told before it ends. Not where the mailbox is just
+    /// left or entered: what had piled up is dropped with the view.
     pub changes_allowed: bool,
     /// EXPUNGE and VANISHED may be told before it ends (RFC 3501 §7.4.1, RFC 7162 §3.2.10.2).
     pub expunge_allowed: bool,
-    /// Bytes that came after it must not be read as commands before it has ended: its end changes what they
-    /// mean.
+    /// Bytes that came after it must not be read as commands before it has ended: its end changes
+    /// what they mean.
     pub barrier: bool,
 }
 

@@ -11,8 +11,8 @@ pub enum Utf7Error {
     Byte,
     /// A shift without its `-`, with an octet that is not base64, or with half a character.
     Shift,
-    /// It can be read, but the one right way to write it is another (§5.1.3 forbids it): two spellings of one
-    /// name would be two mailboxes to clients and one to us.
+    /// It can be read, but the one right way to write it is another (§5.1.3 forbids it): two
+    /// spellings of one name would be two mailboxes to clients and one to us.
     Superfluous,
 }
 
@@ -152,8 +152,8 @@ impl fmt::Display for NameError {
     }
 }
 
-/// The mailbox that an argument names. `utf8` says whether the session has enabled UTF8=ACCEPT, under which
-/// names are UTF-8 and `&` is a character as any other (RFC 6855 §3).
+/// The mailbox that an argument names. `utf8` says whether the session has enabled UTF8=ACCEPT,
+/// under which names are UTF-8 and `&` is a character as any other (RFC 6855 §3).
 ///
 /// # Errors
 /// [`NameError`]; its text can go into a response.

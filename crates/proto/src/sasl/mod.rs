@@ -105,8 +105,8 @@ pub enum Exchange {
 }
 
 impl Exchange {
-    /// Starts an exchange by a mechanism's name, in any case, with the initial response if there is one
-    /// (RFC 4959). `None` if there is no such mechanism.
+    /// Starts an exchange by a mechanism's name, in any case, with the initial response if there is
+    /// one (RFC 4959). `None` if there is no such mechanism.
     #[must_use]
     pub fn begin(mechanism: &str, initial: Option<&[u8]>) -> Option<(Self, Step)> {
         let mut exchange = if mechanism.eq_ignore_ascii_case("PLAIN") {

@@ -249,8 +249,8 @@ fn a_message_refused_before_it_is_sent() {
     );
 }
 
-/// What was already on its way is thrown away to the end of the command, through all its literals, and never
-/// run.
+/// What was already on its way is thrown away to the end of the command, through all its literals,
+/// and never run.
 #[test]
 fn a_message_refused_while_it_comes() {
     check(

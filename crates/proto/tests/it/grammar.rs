@@ -382,7 +382,8 @@ fn extended_list() {
         status: vec![StatusItem::Messages, StatusItem::Size],
     };
     means(
-        "LIST () \"\" (INBOX \"Drafts\" Sent/%) RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES SIZE))",
+        "LIST () \"\" (INBOX \"Drafts\" Sent/%) \
+         RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES SIZE))",
         &list(
             ListSelect::default(),
             &["INBOX", "Drafts", "Sent/%"],

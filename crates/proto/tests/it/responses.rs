@@ -95,6 +95,9 @@ fn texts_stay_in_their_place() {
         encode::untagged(o, Status::Ok, None, "[ALERT] x")
     });
     goes_out(Both, "+ Done", |o| encode::continuation(o, ""));
+    goes_out(Both, "* BAD x", |o| {
+        encode::tagged(o, "*", Status::Bad, None, "x")
+    });
     goes_out(Both, "a???? OK x", |o| {
         encode::tagged(o, "a \r\n*", Status::Ok, None, "x")
     });

@@ -5,10 +5,11 @@ use crate::imap::command::{
 };
 use crate::imap::lex::{Cursor, Parsed};
 
-/// Different items in one FETCH: each may be a whole message, for every message. Clients ask for about ten;
-/// one that fetches parts one by one, for some dozens.
+/// Different items in one FETCH: each may be a whole message, for every message. Clients ask for
+/// about ten; one that fetches parts one by one, for some dozens.
 const ITEMS: usize = 200;
-/// Header fields in one section: each is looked up in every message. Clients ask for up to about fifty.
+/// Header fields in one section: each is looked up in every message. Clients ask for up to about
+/// fifty.
 const FIELDS: usize = 500;
 /// Levels of a part's number. Deeper parts are never found.
 const DEPTH: usize = 100;
@@ -83,7 +84,7 @@ fn macro_items<'a>(cursor: &mut Cursor<'a>) -> Option<Vec<FetchItem<'a>>> {
     None
 }
 
-/// `fetch-att`. A single item in a list gains nothing from being looked up faster.
+/// `fetch-att`
 fn item<'a>(cursor: &mut Cursor<'a>) -> Parsed<FetchItem<'a>> {
     let at = cursor.position();
     let name = cursor.name();

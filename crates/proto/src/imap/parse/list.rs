@@ -1,6 +1,6 @@
 //! LIST and LSUB (RFC 3501 §6.3.8, RFC 5258, RFC 5819, RFC 6154).
 
-use super::status_items;
+use super::mailbox::status_items;
 use crate::imap::command::{Bytes, Command, List, ListReturn, ListSelect};
 use crate::imap::lex::{Cursor, Parsed};
 
@@ -8,7 +8,8 @@ use crate::imap::lex::{Cursor, Parsed};
 const PATTERNS: usize = 100;
 
 /// ```abnf
-/// list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]   ; RFC 5258 §6
+/// list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat
+///        [SP list-return-opts]                                     ; RFC 5258 §6
 /// ```
 pub(super) fn list<'a>(cursor: &mut Cursor<'a>) -> Parsed<Command<'a>> {
     let mut list = List::default();

@@ -72,8 +72,8 @@ type Alternatives<'a> = Vec<SearchKey<'a>>;
 
 /// `search-key *(SP search-key)`, to the end of the command.
 ///
-/// With a stack of its own, since clients write chains of hundreds of ORs; these become a tree of little
-/// depth, so that nobody has to recurse deeply over it.
+/// With a stack of its own, since clients write chains of hundreds of ORs; these become a tree of
+/// little depth, so that nobody has to recurse deeply over it.
 fn keys<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
     let mut stack = vec![Pending::List(Vec::new())];
     for _ in 0..limit::SEARCH_KEYS {
@@ -109,8 +109,8 @@ fn open<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Pending<'a>>> {
     Ok(Some(pending))
 }
 
-/// Gives a complete key to what waits for it, which may thereby be complete itself. Says the whole search
-/// if that is what is complete.
+/// Gives a complete key to what waits for it, which may thereby be complete itself. Says the whole
+/// search if that is what is complete.
 fn complete<'a>(
     cursor: &mut Cursor<'a>,
     stack: &mut Vec<Pending<'a>>,
@@ -287,8 +287,9 @@ fn uid<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
     Ok(SearchKey::Uid(set))
 }
 
-/// `search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer` (RFC 7162 §7).
-/// We have one mod-sequence for all of a message, so the entry makes no difference (§3.1.5).
+/// `search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer` (RFC
+/// 7162 §7). We have one mod-sequence for all of a message, so the entry makes no difference
+/// (§3.1.5).
 fn modseq<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
     if cursor.string()?.is_some() {
         cursor.space()?;

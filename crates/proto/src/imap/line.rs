@@ -1,0 +1,92 @@
+//! What the ends and the beginnings of lines say, before anything is parsed.
+
+/// The announcement of a literal, at the end of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    /// Bytes from its first character (`{` or `~`) to the end of the line.
+    pub(super) len: usize,
+    pub(super) size: u64,
+    pub(super) binary: bool,
+    pub(super) synchronizing: bool,
+}
+
+impl Header {
+    /// The most digits a size can have; as many as `u64` needs.
+    pub(super) const DIGITS: usize = 20;
+
+    /// ```abnf
+    /// literal  = "{" number ["+"] "}" CRLF *CHAR8     ; RFC 7888 §8
+    /// literal8 = "~{" number ["+"] "}" CRLF *OCTET    ; RFC 3516 §7, RFC 4466 §6
+    /// ```
+    /// A size beyond `u64` counts as `u64::MAX`, which is refused anyhow.
+    pub(super) fn at_end(line: &[u8]) -> Option<Self> {
+        let inner = line.strip_suffix(b"}")?;
+        let (inner, synchronizing) = match inner.strip_suffix(b"+") {
+            Some(inner) => (inner, false),
+            None => (inner, true),
+        };
+        let digits = inner
+            .iter()
+            .rev()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        let before = inner[..inner.len() - digits].strip_suffix(b"{")?;
+        if digits == 0 || digits > Self::DIGITS {
+            return None;
+        }
+        let size = inner[inner.len() - digits..]
+            .iter()
+            .fold(0_u64, |size, digit| {
+                size.saturating_mul(10)
+                    .saturating_add(u64::from(digit - b'0'))
+            });
+        let binary = before.ends_with(b"~");
+        Some(Self {
+            len: line.len() - before.len() + usize::from(binary),
+            size,
+            binary,
+            synchronizing,
+        })
+    }
+}
+
+/// A line ends with CRLF; LF alone is taken as well, since people type commands.
+///
+/// The line starts at `start`; before it may be a literal, of which a last CR is no part of the
+/// line end.
+pub(super) fn strip_line_end(bytes: &mut Vec<u8>, start: usize) {
+    let line = bytes.get(start..).unwrap_or_default();
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    bytes.truncate(start + text.len());
+}
+
+/// Whether a literal after these bytes is a message: any literal of APPEND but the mailbox's name.
+pub(super) fn is_message(before: &[u8]) -> bool {
+    let mut words = before.splitn(3, |&b| b == b' ');
+    let append = words
+        .nth(1)
+        .is_some_and(|name| name.eq_ignore_ascii_case(b"APPEND"));
+    append
+        && words
+            .next()
+            .is_some_and(|rest| rest.iter().any(|&b| b != b' '))
+}
+
+/// The first byte of a TLS record with a handshake (RFC 8446 §5.1); no tag starts with it.
+pub(super) const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Whether a command's first line is the first line of an HTTP request (RFC 9112 §3): a method as
+/// the tag and a target, which no command's name looks like.
+pub(super) fn is_http(line: &[u8]) -> bool {
+    const METHODS: [&[u8]; 10] = [
+        b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH",
+        b"PRI",
+    ];
+    let mut words = line.split(|&b| b == b' ');
+    let method = words.next().is_some_and(|word| METHODS.contains(&word));
+    method
+        && words
+            .next()
+            .is_some_and(|target| target.iter().any(|b| b"/*:".contains(b)))
+}

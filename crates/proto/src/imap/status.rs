@@ -1,0 +1,236 @@
+//! Status responses and their codes (RFC 3501 §7.1).
+
+use pillarbox_model::NumberSet;
+
+use super::encode::{
+    end_line, parenthesised, push_in_code, push_text, spaced_number, spaced_set, string,
+};
+use super::lex::is_tag_char;
+
+/// How a command ended, or how things are (RFC 3501 §7.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// OK.
+    Ok,
+    /// NO: it failed.
+    No,
+    /// BAD: it was not understood, or not allowed now.
+    Bad,
+}
+
+/// A response code, for clients to act upon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the RFCs' own words")]
+pub enum Code<'a> {
+    // RFC 3501 §7.1.
+    Alert,
+    /// The charsets that SEARCH knows.
+    BadCharset(&'a [&'a str]),
+    /// The list of [`super::capability::capabilities`].
+    Capability(&'a str),
+    Parse,
+    ReadOnly,
+    ReadWrite,
+    TryCreate,
+    UidNext(u32),
+    UidValidity(u32),
+    /// The number of the first message without `\Seen`.
+    Unseen(u32),
+    // RFC 4315 §3. Nothing is sent if the sets are empty.
+    AppendUid {
+        uid_validity: u32,
+        uids: &'a NumberSet,
+    },
+    /// As many in `from` as in `to`; the nth of one became the nth of the other.
+    CopyUid {
+        uid_validity: u32,
+        from: &'a NumberSet,
+        to: &'a NumberSet,
+    },
+    UidNotSticky,
+    // RFC 5530 §3.
+    AlreadyExists,
+    AuthenticationFailed,
+    AuthorizationFailed,
+    Cannot,
+    ClientBug,
+    ContactAdmin,
+    Corruption,
+    Expired,
+    ExpungeIssued,
+    InUse,
+    Limit,
+    NonExistent,
+    NoPerm,
+    OverQuota,
+    PrivacyRequired,
+    ServerBug,
+    Unavailable,
+    /// RFC 4469 §4, RFC 7889 §4.
+    TooBig,
+    /// RFC 5182 §2.1.
+    NotSaved,
+    /// RFC 6154 §3.
+    UseAttr,
+    // RFC 7162 §3. Nothing is sent if the set is empty.
+    Closed,
+    HighestModSeq(u64),
+    Modified(&'a NumberSet),
+    NoModSeq,
+    /// RFC 8474 §4.1.
+    MailboxId(&'a str),
+    /// RFC 9051 §7.1.
+    HasChildren,
+}
+
+impl Code<'_> {
+    /// The code's word.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Alert => "ALERT",
+            Self::BadCharset(_) => "BADCHARSET",
+            Self::Capability(_) => "CAPABILITY",
+            Self::Parse => "PARSE",
+            Self::ReadOnly => "READ-ONLY",
+            Self::ReadWrite => "READ-WRITE",
+            Self::TryCreate => "TRYCREATE",
+            Self::UidNext(_) => "UIDNEXT",
+            Self::UidValidity(_) => "UIDVALIDITY",
+            Self::Unseen(_) => "UNSEEN",
+            Self::AppendUid { .. } => "APPENDUID",
+            Self::CopyUid { .. } => "COPYUID",
+            Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::AlreadyExists => "ALREADYEXISTS",
+            Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
+            Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
+            Self::Cannot => "CANNOT",
+            Self::ClientBug => "CLIENTBUG",
+            Self::ContactAdmin => "CONTACTADMIN",
+            Self::Corruption => "CORRUPTION",
+            Self::Expired => "EXPIRED",
+            Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::InUse => "INUSE",
+            Self::Limit => "LIMIT",
+            Self::NonExistent => "NONEXISTENT",
+            Self::NoPerm => "NOPERM",
+            Self::OverQuota => "OVERQUOTA",
+            Self::PrivacyRequired => "PRIVACYREQUIRED",
+            Self::ServerBug => "SERVERBUG",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::TooBig => "TOOBIG",
+            Self::NotSaved => "NOTSAVED",
+            Self::UseAttr => "USEATTR",
+            Self::Closed => "CLOSED",
+            Self::HighestModSeq(_) => "HIGHESTMODSEQ",
+            Self::Modified(_) => "MODIFIED",
+            Self::NoModSeq => "NOMODSEQ",
+            Self::MailboxId(_) => "MAILBOXID",
+            Self::HasChildren => "HASCHILDREN",
+        }
+    }
+
+    /// Whether it says nothing, and would not be well-formed.
+    fn is_void(&self) -> bool {
+        match self {
+            Self::AppendUid { uids: set, .. } | Self::Modified(set) => set.is_empty(),
+            Self::CopyUid { from, to, .. } => from.is_empty() || to.is_empty(),
+            _ => false,
+        }
+    }
+
+    fn push(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        out.extend_from_slice(self.name().as_bytes());
+        self.push_arguments(out);
+        out.extend_from_slice(b"] ");
+    }
+
+    fn push_arguments(&self, out: &mut Vec<u8>) {
+        match *self {
+            Self::UidNext(number) | Self::UidValidity(number) | Self::Unseen(number) => {
+                spaced_number(out, number.into());
+            }
+            Self::HighestModSeq(number) => spaced_number(out, number),
+            Self::AppendUid { uid_validity, uids } => {
+                spaced_number(out, uid_validity.into());
+                spaced_set(out, uids);
+            }
+            Self::CopyUid {
+                uid_validity,
+                from,
+                to,
+            } => {
+                spaced_number(out, uid_validity.into());
+                spaced_set(out, from);
+                spaced_set(out, to);
+            }
+            Self::Modified(set) => spaced_set(out, set),
+            Self::Capability(list) => {
+                out.push(b' ');
+                push_in_code(out, list);
+            }
+            Self::MailboxId(id) => parenthesised(out, [id], push_in_code),
+            Self::BadCharset(known) if !known.is_empty() => {
+                parenthesised(out, known, |out, name| {
+                    string(
+                        out,
+                        name.replace(|c: char| !c.is_ascii_graphic(), "?")
+                            .as_bytes(),
+                    );
+                })
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Appends `resp-text` and the line's end.
+fn push_resp_text(out: &mut Vec<u8>, code: Option<&Code<'_>>, text: &str) {
+    match code.filter(|code| !code.is_void()) {
+        Some(code) => code.push(out),
+        // Text that begins like a code must not become one.
+        None if text.starts_with('[') => out.extend_from_slice(b"- "),
+        None => {}
+    }
+    push_text(out, text);
+    end_line(out);
+}
+
+const fn word(status: Status) -> &'static [u8] {
+    match status {
+        Status::Ok => b"OK ",
+        Status::No => b"NO ",
+        Status::Bad => b"BAD ",
+    }
+}
+
+/// How the command with this tag ended. With `*` for a tag, which no client can use, it is
+/// untagged: the answer to a command that had none.
+pub fn tagged(out: &mut Vec<u8>, tag: &str, status: Status, code: Option<&Code<'_>>, text: &str) {
+    if tag == "*" {
+        return untagged(out, status, code, text);
+    }
+    out.extend(tag.bytes().map(|b| if is_tag_char(b) { b } else { b'?' }));
+    out.push(b' ');
+    out.extend_from_slice(word(status));
+    push_resp_text(out, code, text);
+}
+
+/// How things are.
+pub fn untagged(out: &mut Vec<u8>, status: Status, code: Option<&Code<'_>>, text: &str) {
+    out.extend_from_slice(b"* ");
+    out.extend_from_slice(word(status));
+    push_resp_text(out, code, text);
+}
+
+/// The connection is about to be closed.
+pub fn bye(out: &mut Vec<u8>, code: Option<&Code<'_>>, text: &str) {
+    out.extend_from_slice(b"* BYE ");
+    push_resp_text(out, code, text);
+}
+
+/// Go on.
+pub fn continuation(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(b"+ ");
+    push_resp_text(out, None, text);
+}
