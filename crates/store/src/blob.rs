@@ -89,17 +89,6 @@ pub trait Blobs: Send + Sync {
     /// Everything there is, also what nothing names: to compare with an index, or to build one.
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>>;
 
-    /// Moves blobs together so that files which hold mostly forgotten ones can go. `live` says which
-    /// are named (in files worth compacting, as [`Blobs::sparse`] said); returns old and new locations, which the index must take over before
-    /// [`Blobs::forget`] is called for the old ones.
-    fn compact<'a>(&'a self, live: &'a [Location]) -> Reply<'a, Vec<(Location, Location)>>;
-
-    /// Prefixes of locations that are worth compacting, given the live bytes by location prefix (the part before the last colon).
-    fn sparse<'a>(
-        &'a self,
-        live: &'a std::collections::HashMap<Box<str>, u64>,
-    ) -> Reply<'a, Vec<Box<str>>>;
-
     /// Copies (or links) all bytes into a directory.
     fn backup<'a>(&'a self, directory: &'a std::path::Path) -> Reply<'a, ()>;
 }

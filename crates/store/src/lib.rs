@@ -4,6 +4,7 @@
 //! open is held in memory as a [`Mailbox`], which all sessions of this process share.
 
 mod blob;
+pub mod blobs;
 mod error;
 mod mailbox;
 pub mod sqlite;
@@ -18,7 +19,7 @@ use pillarbox_model::{
     UidValidity,
 };
 
-pub use blob::{About, BlobWriter, Blobs, Location, NewBlob};
+pub use blob::{About, BlobWriter, Blobs, Location, NewBlob, Reservation, Written};
 pub use error::Error;
 pub use mailbox::{Counters, Mailbox, Member, Row, Rows};
 

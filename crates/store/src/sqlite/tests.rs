@@ -1,6 +1,5 @@
 //! Stories told to the engine, over a keeper that holds bytes in memory.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -60,14 +59,6 @@ impl Blobs for MemoryBlobs {
         let all = all.map(|(n, bytes)| (Location(n.to_string().into()), None, bytes.len() as u64));
         let all = all.collect();
         Box::pin(async move { Ok(all) })
-    }
-
-    fn compact<'a>(&'a self, _: &'a [Location]) -> Reply<'a, Vec<(Location, Location)>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn sparse<'a>(&'a self, _: &'a HashMap<Box<str>, u64>) -> Reply<'a, Vec<Box<str>>> {
-        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn backup<'a>(&'a self, _: &'a Path) -> Reply<'a, ()> {
