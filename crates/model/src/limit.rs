@@ -55,6 +55,9 @@ pub struct Limits {
     pub connections_per_user: usize,
     /// Connections from one address (a /64 for IPv6).
     pub connections_per_ip: usize,
+    /// Whether loopback addresses have that bound, too. By default they have not: a webmail or a
+    /// tunnel connects from there for everybody. A bound that an administrator sets holds for all.
+    pub count_loopback: bool,
     /// From the greeting to a successful login.
     pub login_timeout: Duration,
     /// Without a byte from a client that is logged in; RFC 3501 §5.4 asks for at least 30 minutes.
@@ -72,6 +75,7 @@ impl Default for Limits {
             connections: 50_000,
             connections_per_user: 200,
             connections_per_ip: 100,
+            count_loopback: false,
             login_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(30 * 60),
             write_timeout: Duration::from_secs(60),

@@ -6,6 +6,7 @@ pub mod net;
 pub mod normalize;
 pub mod precis;
 pub mod secret;
+pub mod shutdown;
 pub mod table;
 
 use std::future::Future;

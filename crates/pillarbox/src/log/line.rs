@@ -134,7 +134,7 @@ fn breaks_lines(c: char) -> bool {
 }
 
 /// The time as `2006-01-02T15:04:05.000Z`. A clock before 1970 reads as 1970.
-pub(super) fn timestamp(time: SystemTime) -> String {
+pub(crate) fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs();
     let (year, month, day) = civil(seconds / 86_400);

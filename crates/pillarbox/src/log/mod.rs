@@ -31,6 +31,8 @@ mod bridge;
 mod line;
 mod target;
 
+pub(crate) use line::timestamp;
+
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -120,6 +122,12 @@ impl Logger {
             name: Arc::from(format!("{}/{part}", self.name)),
             ..self.clone()
         }
+    }
+
+    /// The name it logs under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether debug lines are written; asks whoever would have to work for one.

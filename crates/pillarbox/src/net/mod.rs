@@ -1,8 +1,21 @@
 //! Connections: listening, TLS, limits by address.
 
+pub mod activation;
+pub mod listener;
+pub mod quota;
+pub mod socket;
+pub mod tls;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::Answer;
+use crate::shutdown::Signal;
+
+pub use listener::{Endpoint, Listeners};
+pub use tls::{Tls, TlsFacts, TlsSettings};
 
 /// A byte stream, of whatever kind. Boxed, so that sessions compile once.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -12,7 +25,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// An address, the real one if a trusted proxy said so.
+    /// An address, the real one if a trusted proxy said so. Never an IPv4 address in IPv6's clothes.
     Ip(SocketAddr),
     /// Somebody on this machine, through a unix socket.
     Unix,
@@ -26,3 +39,23 @@ impl std::fmt::Display for Peer {
         }
     }
 }
+
+/// Somebody who connected and was let in by the quotas; TLS is in place where the address asks for
+/// it.
+pub struct Connection {
+    /// The bytes.
+    pub stream: Box<dyn Stream>,
+    /// Who is there.
+    pub peer: Peer,
+    /// The address that was connected to, for people.
+    pub local: String,
+    /// What was agreed on, if the stream is under TLS.
+    pub tls: Option<TlsFacts>,
+    /// The place taken in the quotas, given back when dropped.
+    pub permit: quota::Permit,
+    /// Says when the server stops, and keeps it from ending before the session has said goodbye.
+    pub shutdown: Signal,
+}
+
+/// What an endpoint does with a connection, from the greeting to the end.
+pub type Handler = Arc<dyn Fn(Connection) -> Answer<'static, ()> + Send + Sync>;

@@ -1,0 +1,402 @@
+//! Endpoints: who listens where, and what happens to those who connect.
+//!
+//! Every socket has one task that only accepts; every connection has a task of its own from the first
+//! moment, TLS handshake included, so that a slow client delays nobody. A reload changes what the
+//! accepting tasks hand connections to, and never closes a socket that stays.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use nix::errno::Errno;
+use pillarbox_config::{Address, Place};
+use pillarbox_model::limit::Limits;
+use tokio::task::AbortHandle;
+
+use super::quota::{Permit, Quota};
+use super::socket::{Accepted, Acceptor, listen};
+use super::{Connection, Handler, TlsSettings};
+use crate::log::{Logger, Text};
+use crate::shutdown::{Shutdown, Signal};
+
+/// How long accepting rests when the system has no descriptor or memory for one more connection.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// Between two log lines about that.
+const EXHAUSTED_LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A protocol at one or more addresses.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Logs as the endpoint: `imap`.
+    pub log: Logger,
+    /// Where it listens.
+    pub addresses: Vec<Address>,
+    /// TLS for `tls://` addresses. STARTTLS is the handler's, who has his own copy.
+    pub tls: TlsSettings,
+    /// How many may connect, and how long a TLS handshake may take.
+    pub limits: Limits,
+    /// What is said in clear to those who are one too many: `* BYE [UNAVAILABLE] ...` and CRLF.
+    /// Under TLS they are dropped, since telling them would cost a handshake.
+    pub full: &'static str,
+    /// Serves a connection.
+    pub handler: Handler,
+}
+
+/// Why an endpoint can't listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// An address stands twice in the configuration.
+    #[error("{endpoint}: {address} is listened on twice")]
+    Twice {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The address.
+        address: String,
+    },
+    /// A `tls://` address without TLS.
+    #[error("{endpoint}: can't listen on {address} without TLS configuration")]
+    NoTls {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The address.
+        address: String,
+    },
+    /// The system said no.
+    #[error("{endpoint}: can't listen on {address}: {source}")]
+    System {
+        /// The endpoint's name.
+        endpoint: String,
+        /// The address.
+        address: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// All sockets of the process, each with the endpoint that it serves now.
+pub struct Listeners {
+    runtime_dir: PathBuf,
+    quota: Arc<Quota>,
+    running: HashMap<Place, Running>,
+}
+
+/// The sockets of one place.
+struct Running {
+    service: Arc<ArcSwap<Service>>,
+    accepting: Vec<AbortHandle>,
+}
+
+/// What connections of a place are handed to.
+struct Service {
+    endpoint: Arc<Endpoint>,
+    /// TLS begins at once.
+    tls: bool,
+}
+
+/// A configuration's places, with all sockets open that were not there before.
+pub struct Plan(Vec<Planned>);
+
+struct Planned {
+    place: Place,
+    address: Address,
+    service: Service,
+    opened: Vec<Acceptor>,
+}
+
+impl Listeners {
+    /// Nothing listens yet. Relative paths of unix sockets are in `runtime_dir`.
+    #[must_use]
+    pub fn new(runtime_dir: &Path) -> Self {
+        Self {
+            runtime_dir: runtime_dir.to_owned(),
+            quota: Arc::default(),
+            running: HashMap::new(),
+        }
+    }
+
+    /// The connections of the process.
+    #[must_use]
+    pub fn quota(&self) -> &Arc<Quota> {
+        &self.quota
+    }
+
+    /// Opens the sockets that `endpoints` need and nobody has yet. Nothing is accepted from them
+    /// before [`Listeners::switch`].
+    ///
+    /// # Errors
+    ///
+    /// The first address that can't be had. What runs goes on as before.
+    pub async fn plan(&self, endpoints: Vec<Endpoint>) -> Result<Plan, ListenError> {
+        let mut planned = self.places(endpoints)?;
+        let v4_ports = v4_ports(&planned);
+        for one in &mut planned {
+            if self.running.contains_key(&one.place) {
+                continue;
+            }
+            let beside_v4 =
+                matches!(&one.place, Place::Tcp { port, .. } if v4_ports.contains(port));
+            let opened = listen(&one.place, beside_v4).await;
+            one.opened = opened.map_err(|source| ListenError::System {
+                endpoint: one.service.endpoint.log.name().to_owned(),
+                address: one.address.to_string(),
+                source,
+            })?;
+        }
+        Ok(Plan(planned))
+    }
+
+    /// Serves what was planned and nothing else: new sockets begin to accept, kept ones hand new
+    /// connections to the new endpoints, those that are not in the plan are closed. Connections stay
+    /// with the endpoint that they came to.
+    pub fn switch(&mut self, plan: Plan, shutdown: &Shutdown) {
+        let places: HashSet<_> = plan.0.iter().map(|one| one.place.clone()).collect();
+        self.running.retain(|place, _| places.contains(place));
+        for one in plan.0 {
+            one.service
+                .endpoint
+                .tls
+                .keep_fresh(&one.service.endpoint.log);
+            match self.running.get(&one.place) {
+                Some(running) => running.service.store(Arc::new(one.service)),
+                None => self.begin(one, shutdown),
+            }
+        }
+    }
+
+    /// Closes all sockets.
+    pub fn close(&mut self) {
+        self.running.clear();
+    }
+
+    fn begin(&mut self, planned: Planned, shutdown: &Shutdown) {
+        let log = planned.service.endpoint.log.clone();
+        let service = Arc::new(ArcSwap::from_pointee(planned.service));
+        let accept = |acceptor: Acceptor| {
+            let address = with_port(&planned.address, acceptor.port());
+            log.info(&format!("listening on {address}"), &[]);
+            let quota = Arc::clone(&self.quota);
+            let task = accept_all(acceptor, Arc::clone(&service), quota, shutdown.signal());
+            tokio::spawn(task).abort_handle()
+        };
+        let accepting = planned.opened.into_iter().map(accept).collect();
+        let running = Running {
+            service: Arc::clone(&service),
+            accepting,
+        };
+        self.running.insert(planned.place, running);
+    }
+
+    fn places(&self, endpoints: Vec<Endpoint>) -> Result<Vec<Planned>, ListenError> {
+        let mut planned: Vec<Planned> = Vec::new();
+        for endpoint in endpoints.into_iter().map(Arc::new) {
+            for address in endpoint.addresses.clone() {
+                let place = resolve(&address.place, &self.runtime_dir);
+                let (name, text) = (endpoint.log.name().to_owned(), address.to_string());
+                if planned.iter().any(|one| one.place == place) {
+                    return Err(ListenError::Twice {
+                        endpoint: name,
+                        address: text,
+                    });
+                }
+                if address.tls && matches!(endpoint.tls, TlsSettings::Off) {
+                    return Err(ListenError::NoTls {
+                        endpoint: name,
+                        address: text,
+                    });
+                }
+                let service = Service {
+                    endpoint: Arc::clone(&endpoint),
+                    tls: address.tls,
+                };
+                planned.push(Planned {
+                    place,
+                    address,
+                    service,
+                    opened: Vec::new(),
+                });
+            }
+        }
+        Ok(planned)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for task in &self.accepting {
+            task.abort();
+        }
+    }
+}
+
+/// A place with its path made absolute, so that two spellings of one are one.
+fn resolve(place: &Place, runtime_dir: &Path) -> Place {
+    match place {
+        Place::Unix { path, .. } => Place::Unix {
+            path: runtime_dir.join(path).to_string_lossy().into_owned(),
+            relative: false,
+        },
+        place => place.clone(),
+    }
+}
+
+/// The ports that some IPv4 address is listened on. An IPv6 wildcard of the same port must keep to
+/// IPv6, or the two would be in each other's way.
+fn v4_ports(planned: &[Planned]) -> HashSet<u16> {
+    let port_of = |one: &Planned| match &one.place {
+        Place::Tcp { host, port } => match host.parse() {
+            Ok(IpAddr::V4(_)) => Some(*port),
+            _ => None,
+        },
+        _ => None,
+    };
+    planned.iter().filter_map(port_of).collect()
+}
+
+fn with_port(address: &Address, bound: Option<u16>) -> Address {
+    let mut address = address.clone();
+    if let (Place::Tcp { port, .. }, Some(bound)) = (&mut address.place, bound) {
+        *port = bound;
+    }
+    address
+}
+
+async fn accept_all(
+    acceptor: Acceptor,
+    service: Arc<ArcSwap<Service>>,
+    quota: Arc<Quota>,
+    signal: Signal,
+) {
+    let mut complained = Complaints::default();
+    loop {
+        match acceptor.accept().await {
+            Ok(accepted) => admit(accepted, &service.load_full(), &quota, &signal),
+            Err(error) if gone_already(&error) => {}
+            Err(error) => {
+                complained.about(&error, &service.load().endpoint.log);
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether only the one connection failed that would have been accepted (accept(2)).
+fn gone_already(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted | TimedOut
+    ) || matches!(
+        errno,
+        Some(Errno::EPROTO | Errno::ENETDOWN | Errno::ENETUNREACH | Errno::EHOSTUNREACH)
+    )
+}
+
+/// Says now and then that accepting fails. The kernel goes on to queue connections meanwhile.
+#[derive(Default)]
+struct Complaints(BTreeMap<Option<i32>, Instant>);
+
+impl Complaints {
+    fn about(&mut self, error: &io::Error, log: &Logger) {
+        let code = error.raw_os_error();
+        let last = self.0.get(&code);
+        if last.is_none_or(|last| last.elapsed() >= EXHAUSTED_LOG_INTERVAL) {
+            self.0.insert(code, Instant::now());
+            log.error("can't accept connections", &[("reason", &Text(error))]);
+        }
+    }
+}
+
+fn admit(accepted: Accepted, service: &Arc<Service>, quota: &Arc<Quota>, signal: &Signal) {
+    let endpoint = &service.endpoint;
+    let peer = accepted.peer();
+    match quota.admit(&peer, &endpoint.limits) {
+        Ok(permit) => {
+            let visitor = Visitor {
+                accepted,
+                service: Arc::clone(service),
+                permit,
+                signal: signal.clone(),
+            };
+            tokio::spawn(visitor.serve());
+        }
+        Err(refused) => {
+            if !service.tls {
+                accepted.farewell(endpoint.full);
+            }
+            let limit = format!("{refused:?}").to_lowercase();
+            let fields: [(_, &dyn crate::log::Value); 2] = [("src_ip", &peer), ("limit", &limit)];
+            endpoint.log.debug("too many connections", &fields);
+        }
+    }
+}
+
+/// Somebody who got past the quotas.
+struct Visitor {
+    accepted: Accepted,
+    service: Arc<Service>,
+    permit: Permit,
+    signal: Signal,
+}
+
+impl Visitor {
+    async fn serve(self) {
+        let handler = Arc::clone(&self.service.endpoint.handler);
+        // Boxed, so that a connection does not carry the space of its handshake for all its life.
+        if let Some(connection) = Box::pin(self.connect()).await {
+            handler(connection).await;
+        }
+    }
+
+    async fn connect(self) -> Option<Connection> {
+        let Self {
+            accepted,
+            service,
+            permit,
+            mut signal,
+        } = self;
+        let (peer, local) = (accepted.peer(), accepted.local());
+        let (stream, tls) = match &service.endpoint.tls {
+            TlsSettings::On(tls) if service.tls => {
+                let timeout = service.endpoint.limits.tls_timeout;
+                let handshake = async {
+                    // Whoever does not even begin takes no turn from others of his address.
+                    accepted.readable().await?;
+                    let _turn = permit.handshake().await;
+                    tls.accept(accepted.into_stream(), timeout).await
+                };
+                let outcome = tokio::select! {
+                    outcome = tokio::time::timeout(timeout, handshake) => outcome,
+                    () = signal.stopping() => return None,
+                };
+                match outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                    Ok((stream, facts)) => (stream, Some(facts)),
+                    Err(error) => {
+                        let log = &service.endpoint.log;
+                        let fields: crate::log::Fields<'_> =
+                            &[("reason", &error), ("src_ip", &peer)];
+                        log.debug("TLS handshake failed", fields);
+                        return None;
+                    }
+                }
+            }
+            _ => (accepted.into_stream(), None),
+        };
+        Some(Connection {
+            stream,
+            peer,
+            local,
+            tls,
+            permit,
+            shutdown: signal,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! TLS on the server's side: certificates, what is agreed on, handshakes.
+//!
+//! Versions 1.2 and 1.3 with suites that have forward secrecy and authenticated encryption (RFC 9325
+//! §4.2), hybrid post-quantum key exchange first. ALPN is answered with `imap` (RFC 7301; the IANA registry's
+//! protocol id): a client that offers only other protocols is refused, which keeps a browser from
+//! being tricked into talking to a mail server (the ALPACA attack); a client that offers none is
+//! welcome.
+
+mod certificate;
+mod names;
+mod settings;
+mod validity;
+
+use std::io;
+use std::sync::{Arc, Once, Weak};
+use std::time::Duration;
+
+use rustls::crypto::CryptoProvider;
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use tokio_rustls::TlsAcceptor;
+
+use super::Stream;
+use crate::log::Logger;
+pub use certificate::{Certificates, LoadError, Pair, Source};
+pub use settings::{Blocks, DIRECTIVES, build, build_block};
+
+/// How often certificate files are looked at.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
+/// The label of the `tls-exporter` channel binding, and its length (RFC 9266 §4.1).
+const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+const EXPORTER_BYTES: usize = 32;
+
+/// TLS of an endpoint.
+#[derive(Clone)]
+pub enum TlsSettings {
+    /// No TLS, and no STARTTLS.
+    Off,
+    /// TLS, at once or by STARTTLS.
+    On(Arc<Tls>),
+}
+
+/// A server's side of TLS: certificates by name, swapped while connections go on, and the rules.
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
+    kept_fresh: Once,
+}
+
+/// What a handshake agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// `TLSv1.3`.
+    pub version: &'static str,
+    /// The suite by its name in the standards: `TLS13_AES_256_GCM_SHA384`.
+    pub cipher: &'static str,
+    /// The server name that the client asked for (RFC 6066 §3).
+    pub sni: Option<Box<str>>,
+    /// The `tls-exporter` channel binding (RFC 9266), for SASL mechanisms that end in `-PLUS`.
+    pub exporter: Option<[u8; EXPORTER_BYTES]>,
+}
+
+impl TlsSettings {
+    /// Looks after the certificates from now on: see [`Tls::keep_fresh`].
+    pub fn keep_fresh(&self, log: &Logger) {
+        if let Self::On(tls) = self {
+            tls.keep_fresh(log);
+        }
+    }
+}
+
+impl Tls {
+    /// TLS with these certificates and rules.
+    ///
+    /// # Errors
+    ///
+    /// The provider has no suite or group for one of the versions.
+    pub(crate) fn new(
+        certificates: Arc<Certificates>,
+        provider: CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<Self, rustls::Error> {
+        let resolver = Arc::clone(&certificates);
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"imap".to_vec()];
+        // Tickets that carry their own state: a session to be resumed costs the server nothing.
+        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        Ok(Self {
+            config: Arc::new(config),
+            certificates,
+            kept_fresh: Once::new(),
+        })
+    }
+
+    /// The same certificates and rules for another protocol than IMAP. No protocol id means that
+    /// ALPN is not answered.
+    #[must_use]
+    pub fn for_protocol(&self, id: Option<&str>) -> Self {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = id.map(|id| id.as_bytes().to_vec()).into_iter().collect();
+        Self {
+            config: Arc::new(config),
+            certificates: Arc::clone(&self.certificates),
+            kept_fresh: Once::new(),
+        }
+    }
+
+    /// What does handshakes. Certificates that are swapped later count for it, too.
+    #[must_use]
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.config))
+    }
+
+    /// Does the server's side of a handshake, be it at once or after STARTTLS. Nothing that was read
+    /// from the stream before may be missing from it, and nothing of before may be left in buffers
+    /// (RFC 9051 §6.2.1).
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` after `timeout`; what the client did wrong; what the stream said. The stream is
+    /// gone.
+    pub async fn accept(
+        &self,
+        stream: Box<dyn Stream>,
+        timeout: Duration,
+    ) -> io::Result<(Box<dyn Stream>, TlsFacts)> {
+        let handshake = Box::pin(tokio::time::timeout(
+            timeout,
+            self.acceptor().accept(stream),
+        ));
+        let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let facts = TlsFacts::of(stream.get_ref().1);
+        Ok((Box::new(stream), facts))
+    }
+
+    /// The certificates, for whoever wants to have them read again at once.
+    #[must_use]
+    pub fn certificates(&self) -> &Arc<Certificates> {
+        &self.certificates
+    }
+
+    /// Reads the certificates again whenever their files change, every minute at most, for as long as
+    /// somebody uses them. A second call does nothing. Has to be called within a runtime.
+    pub fn keep_fresh(&self, log: &Logger) {
+        let certificates = Arc::downgrade(&self.certificates);
+        let log = log.clone();
+        self.kept_fresh.call_once(|| {
+            tokio::spawn(refresh(certificates, log));
+        });
+    }
+}
+
+async fn refresh(certificates: Weak<Certificates>, log: Logger) {
+    loop {
+        tokio::time::sleep(REFRESH_INTERVAL).await;
+        let Some(certificates) = certificates.upgrade() else {
+            return;
+        };
+        let log = log.clone();
+        // Files are read and keys are checked: work that has no place among sessions.
+        let _ = tokio::task::spawn_blocking(move || certificates.refresh(&log)).await;
+    }
+}
+
+impl TlsFacts {
+    fn of(connection: &ServerConnection) -> Self {
+        let exporter = connection
+            .export_keying_material([0; EXPORTER_BYTES], EXPORTER_LABEL, None)
+            .ok();
+        Self {
+            version: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "TLSv1.3",
+            },
+            cipher: connection
+                .negotiated_cipher_suite()
+                .and_then(|suite| suite.suite().as_str())
+                .unwrap_or("unknown"),
+            sni: connection.server_name().map(Box::from),
+            exporter,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! The `tls` directive.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pillarbox_config::{Bound, Directive, Error, Fault, Kind, Node, Word, bind, nearest};
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::version::{TLS12, TLS13};
+
+use super::certificate::{Certificates, Pair, Source};
+use super::{Tls, TlsSettings, names};
+use crate::log::Logger;
+
+/// What may stand in the block of a `tls` directive, or of a `tls.loader.file` block.
+pub const DIRECTIVES: &[Directive] = &[
+    Directive::new(
+        "loader",
+        Kind::Custom,
+        "",
+        "Where certificates come from. `file CERT KEY...` or `self_signed NAME...`; takes the place of \
+         the arguments of `tls`.",
+    ),
+    Directive::new(
+        "certs",
+        Kind::TextList,
+        "",
+        "Certificate files in PEM form. Each has the whole chain, the server's own certificate first. \
+         The first file is for clients that ask for no name.",
+    ),
+    Directive::new(
+        "keys",
+        Kind::TextList,
+        "",
+        "Private key files in PEM form. As many as `certs`, in the same order.",
+    ),
+    Directive::new(
+        "protocols",
+        Kind::TextList,
+        "tls1.2 tls1.3",
+        "Lowest and highest TLS version. One value is exactly that version. Older ones than `tls1.2` \
+         are not available.",
+    ),
+    Directive::new(
+        "ciphers",
+        Kind::TextList,
+        "",
+        "Cipher suites for TLS 1.2. Without it all six that are available; those of TLS 1.3 are always \
+         on.",
+    ),
+    Directive::new(
+        "curves",
+        Kind::TextList,
+        "",
+        "Groups for the key exchange, best first. Of `X25519MLKEM768` (post-quantum), `X25519`, `p256` \
+         and `p384`; without it all of them in this order.",
+    ),
+];
+
+/// Finds the block that `&name` refers to, such as `tls.loader.file NAME { ... }`.
+pub type Blocks<'a, 't> = &'a dyn Fn(&Word) -> Result<&'t Node, Error>;
+
+/// Builds what a `tls` directive says: `off`, `file CERT KEY...`, `self_signed NAME...`, `&NAME`,
+/// bare `CERT KEY...`, each but the first and the last but one with a block of [`DIRECTIVES`].
+/// Relative paths are in `state_dir`. Certificates are read, and those that are about to expire
+/// are logged.
+///
+/// # Errors
+///
+/// All that is wrong with the directive, and what is wrong with the files.
+pub fn build<'t>(
+    node: &'t Node,
+    state_dir: &Path,
+    log: &Logger,
+    blocks: Blocks<'_, 't>,
+) -> Result<TlsSettings, Vec<Error>> {
+    if let [only] = &node.args[..] {
+        if only.text == "off" {
+            return off(node);
+        }
+        if only.text.starts_with('&') {
+            return build_block(blocks(only).map_err(one)?, state_dir, log);
+        }
+    }
+    let bound = bind(node, node.children(), DIRECTIVES, None)?;
+    let (source, at) = source(node, &bound, state_dir, blocks)?;
+    assemble(source, at, &bound, log)
+}
+
+/// Builds what a top-level block `tls.loader.file` or `tls.loader.self_signed` says.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_block(node: &Node, state_dir: &Path, log: &Logger) -> Result<TlsSettings, Vec<Error>> {
+    let bound = bind(node, node.children(), DIRECTIVES, None)?;
+    let source = block_source(node, &bound, state_dir)?;
+    assemble(source, node, &bound, log)
+}
+
+fn one(error: Error) -> Vec<Error> {
+    vec![error]
+}
+
+fn off(node: &Node) -> Result<TlsSettings, Vec<Error>> {
+    match node.children().first() {
+        Some(child) => Err(one(Error::new(child.span(), "`tls off` takes no block"))),
+        None => Ok(TlsSettings::Off),
+    }
+}
+
+/// Where certificates come from, and the node that says so.
+fn source<'t>(
+    node: &'t Node,
+    bound: &Bound<'t>,
+    state_dir: &Path,
+    blocks: Blocks<'_, 't>,
+) -> Result<(Source, &'t Node), Vec<Error>> {
+    let Some(loader) = bound.node("loader") else {
+        return Ok((from_args(node, &node.args, bound, state_dir)?, node));
+    };
+    if let [word, ..] = &node.args[..] {
+        let error = Error::new(word.span, "certificates are named twice");
+        return Err(one(error.label(loader.span(), "and here")));
+    }
+    if let [only] = &loader.args[..]
+        && only.text.starts_with('&')
+    {
+        let block = blocks(only).map_err(one)?;
+        let inner = bind(block, block.children(), DIRECTIVES, None)?;
+        return Ok((block_source(block, &inner, state_dir)?, block));
+    }
+    let inner = bind(loader, loader.children(), DIRECTIVES, None)?;
+    Ok((from_args(loader, &loader.args, &inner, state_dir)?, loader))
+}
+
+/// The loader of a block that stands at top level: its name says which.
+fn block_source(node: &Node, bound: &Bound<'_>, state_dir: &Path) -> Result<Source, Vec<Error>> {
+    match node.name.text.as_str() {
+        "tls.loader.file" => from_directives(node, bound, state_dir),
+        "tls.loader.self_signed" => Ok(Source::SelfSigned(vec!["localhost".to_owned()])),
+        other => Err(one(unknown_loader(
+            node,
+            &node.name,
+            other.strip_prefix("tls.loader.").unwrap_or(other),
+        ))),
+    }
+}
+
+fn from_args(
+    node: &Node,
+    args: &[Word],
+    bound: &Bound<'_>,
+    state_dir: &Path,
+) -> Result<Source, Vec<Error>> {
+    let (first, rest) = match args {
+        [] => return from_directives(node, bound, state_dir),
+        [first, rest @ ..] => (first, rest),
+    };
+    match first.text.as_str() {
+        "file" if rest.is_empty() => from_directives(node, bound, state_dir),
+        "file" => pairs(node, rest, state_dir),
+        "self_signed" if rest.is_empty() => {
+            let error = Error::new(node.span(), "self_signed needs a name for the certificate");
+            Err(one(
+                error.help("as in `tls self_signed localhost 127.0.0.1`")
+            ))
+        }
+        "self_signed" => Ok(Source::SelfSigned(
+            rest.iter().map(|w| w.text.clone()).collect(),
+        )),
+        "off" => Err(one(Error::new(first.span, "`off` stands alone"))),
+        // Not the name of a loader but, as the manual has it, the first of the paths.
+        path if path.contains(['/', '.']) || !rest.is_empty() => pairs(node, args, state_dir),
+        other => Err(one(unknown_loader(node, first, other))),
+    }
+}
+
+fn unknown_loader(node: &Node, word: &Word, name: &str) -> Error {
+    let message = format!("unknown module: {name} (namespace: tls.loader)");
+    let span = if node.args.is_empty() {
+        node.span()
+    } else {
+        word.span
+    };
+    let error = Error::new(span, message);
+    match nearest(name, ["file", "self_signed", "off"]) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("one of `file CERT KEY`, `self_signed NAME` and `off`"),
+    }
+}
+
+/// Certificates and keys in turn.
+fn pairs(node: &Node, paths: &[Word], state_dir: &Path) -> Result<Source, Vec<Error>> {
+    let (pairs, odd) = paths.as_chunks::<2>();
+    if let [odd] = odd {
+        let message = format!(
+            "certificate {} has no key: an even number of paths is needed",
+            odd.text
+        );
+        return Err(one(
+            Error::new(odd.span, message).help("write `tls file CERT KEY`")
+        ));
+    }
+    let pair = |[certificate, key]: &[Word; 2]| Pair {
+        certificate: state_dir.join(&certificate.text),
+        key: state_dir.join(&key.text),
+    };
+    some_pairs(node, pairs.iter().map(pair).collect())
+}
+
+/// `certs` and `keys`.
+fn from_directives(node: &Node, bound: &Bound<'_>, state_dir: &Path) -> Result<Source, Vec<Error>> {
+    let (certs, keys) = (bound.list("certs"), bound.list("keys"));
+    if certs.len() != keys.len() {
+        let (certs, keys) = (certs.len(), keys.len());
+        let message = format!("certs names {certs} files and keys {keys}: each needs the other");
+        return Err(one(Error::new(node.span(), message)));
+    }
+    let pair = |(certificate, key)| Pair {
+        certificate: state_dir.join::<&str>(certificate),
+        key: state_dir.join::<&str>(key),
+    };
+    some_pairs(node, certs.into_iter().zip(keys).map(pair).collect())
+}
+
+fn some_pairs(node: &Node, pairs: Vec<Pair>) -> Result<Source, Vec<Error>> {
+    if pairs.is_empty() {
+        let error = Error::new(node.span(), "at least one certificate required");
+        return Err(one(
+            error.help("write `tls file CERT KEY`, or `tls off` to do without")
+        ));
+    }
+    Ok(Source::Files(pairs))
+}
+
+fn assemble(
+    source: Source,
+    at: &Node,
+    bound: &Bound<'_>,
+    log: &Logger,
+) -> Result<TlsSettings, Vec<Error>> {
+    let rules = provider(bound).and_then(|provider| Ok((provider, versions(bound)?)));
+    let certificates = Certificates::load(source, log).map_err(|error| {
+        one(Error::new(
+            at.span(),
+            format!("failed to load certificates: {error}"),
+        ))
+    });
+    let ((provider, versions), certificates) = match (rules, certificates) {
+        (Ok(rules), Ok(certificates)) => (rules, certificates),
+        (Err(mut errors), Err(more)) => {
+            errors.extend(more);
+            return Err(errors);
+        }
+        (Err(errors), _) | (_, Err(errors)) => return Err(errors),
+    };
+    let tls = Tls::new(Arc::new(certificates), provider, &versions);
+    let tls = tls.map_err(|error| one(Error::new(at.span(), format!("no usable TLS: {error}"))))?;
+    Ok(TlsSettings::On(Arc::new(tls)))
+}
+
+fn versions(bound: &Bound<'_>) -> Result<Vec<&'static SupportedProtocolVersion>, Vec<Error>> {
+    let Some(node) = bound.node("protocols") else {
+        return Ok(vec![&TLS12, &TLS13]);
+    };
+    let found = match &node.args[..] {
+        [only] => names::versions(&only.text, None),
+        [min, max] => names::versions(&min.text, Some(&max.text)),
+        _ => Err(Fault::new("expected 1 or 2 arguments").help("lowest and highest version")),
+    };
+    found.map_err(|fault| one(fault.at(node.span())))
+}
+
+fn provider(bound: &Bound<'_>) -> Result<CryptoProvider, Vec<Error>> {
+    let mut provider = aws_lc_rs::default_provider();
+    let mut errors = Vec::new();
+    if let Some(node) = bound.node("ciphers") {
+        let chosen = each(node, names::suite, &mut errors);
+        provider
+            .cipher_suites
+            .retain(|suite| suite.tls13().is_some() || chosen.contains(suite));
+    }
+    if let Some(node) = bound.node("curves") {
+        provider.kx_groups = each(node, names::group, &mut errors);
+    }
+    if errors.is_empty() {
+        Ok(provider)
+    } else {
+        Err(errors)
+    }
+}
+
+/// Reads each argument; what is wrong goes to `errors`, with its place.
+fn each<T>(
+    node: &Node,
+    read: impl Fn(&str) -> Result<T, Fault>,
+    errors: &mut Vec<Error>,
+) -> Vec<T> {
+    let mut values = Vec::new();
+    for word in &node.args {
+        match read(&word.text) {
+            Ok(value) => values.push(value),
+            Err(fault) => errors.push(fault.at(word.span)),
+        }
+    }
+    values
+}
