@@ -1,13 +1,19 @@
 //! Pillarbox, an IMAP server.
 
+pub mod assemble;
 pub mod auth;
+pub mod imap;
 pub mod log;
+pub mod module;
 pub mod net;
 pub mod normalize;
 pub mod precis;
 pub mod secret;
 pub mod shutdown;
+pub mod storage;
 pub mod table;
+#[cfg(test)]
+mod testing;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,7 +1,19 @@
 //! Authentication: may this user in?
 
+mod dummy;
+pub mod hash;
+pub mod login;
+pub mod pass_table;
+pub mod penalty;
+mod plain_separate;
+
 use crate::Answer;
+use crate::module::Module;
 use crate::secret::Secret;
+
+/// All providers.
+pub(crate) const MODULES: &[&Module] =
+    &[&pass_table::MODULE, &plain_separate::MODULE, &dummy::MODULE];
 
 /// Why somebody was not let in.
 #[derive(Debug)]
@@ -21,4 +33,10 @@ pub trait Provider: Send + Sync {
         user: &'a str,
         password: &'a Secret,
     ) -> Answer<'a, Result<(), Denied>>;
+
+    /// Spends the time that a wrong password takes, for a name that can't be anybody's, so that the
+    /// time does not tell.
+    fn decoy<'a>(&'a self, _password: &'a Secret) -> Answer<'a, ()> {
+        crate::table::ready(())
+    }
 }

@@ -1,6 +1,33 @@
 //! Tables: names to names.
 
+mod chain;
+mod email_localpart;
+mod email_localpart_optional;
+mod email_with_domain;
+mod file;
+mod identity;
+mod regexp;
+mod sql;
+mod sql_query;
+mod sql_table;
+mod static_;
+
 use crate::Answer;
+use crate::module::Module;
+
+/// All tables.
+pub(crate) const MODULES: &[&Module] = &[
+    &identity::MODULE,
+    &static_::MODULE,
+    &file::MODULE,
+    &regexp::MODULE,
+    &chain::MODULE,
+    &email_localpart::MODULE,
+    &email_localpart_optional::MODULE,
+    &email_with_domain::MODULE,
+    &sql_query::MODULE,
+    &sql_table::MODULE,
+];
 
 /// Why a lookup gave no answer at all (as opposed to "not found"). For the log, never for a client.
 pub type TableError = anyhow::Error;
@@ -29,4 +56,9 @@ pub trait WritableTable: Send + Sync {
     fn set<'a>(&'a self, key: &'a str, value: &'a str) -> Answer<'a, Result<(), TableError>>;
     /// Removes a key; says whether it was there.
     fn remove<'a>(&'a self, key: &'a str) -> Answer<'a, Result<bool, TableError>>;
+}
+
+/// An answer that is there already.
+pub(crate) fn ready<'a, T: Send + 'a>(value: T) -> Answer<'a, T> {
+    Box::pin(std::future::ready(value))
 }

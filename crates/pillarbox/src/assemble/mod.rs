@@ -1,0 +1,326 @@
+//! From the configuration tree to modules that work together.
+//!
+//! The only place that knows both directives and modules. Blocks are read when something refers to
+//! them; what nothing refers to is a mistake. All errors are collected, each with its place.
+
+mod globals;
+mod imap;
+mod registry;
+mod server;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pillarbox_config::{
+    Bound, Directive, Error, Node, Reference, Span, Tree, bind, nearest, reference,
+};
+
+pub use globals::{DIRECTIVES as GLOBAL_DIRECTIVES, Globals};
+pub use imap::ImapEndpoint;
+pub use registry::{ENDPOINTS, modules};
+pub use server::{Options, Server, assemble, globals, instance};
+
+use crate::auth::Provider;
+use crate::auth::penalty::Penalties;
+use crate::module::{Built, Declaration, Module, Offer, Parts};
+use crate::storage::engine::Engines;
+use crate::storage::{MessageStore, Storage};
+use crate::table::Table;
+
+/// What is done with the configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Everything is checked, nothing is opened for writing or created.
+    Verify,
+    /// Everything is opened.
+    Run,
+}
+
+/// An assembly under way: what the blocks are, and which of them are made already.
+pub struct Assembly<'t> {
+    mode: Mode,
+    globals: Globals,
+    /// The directives at top level, for blocks that inherit.
+    outer: Bound<'t>,
+    blocks: Vec<Block<'t>>,
+    /// Blocks by all of their names.
+    names: HashMap<&'t str, usize>,
+    engines: Arc<Engines>,
+    penalties: Arc<Penalties>,
+    warnings: Vec<Error>,
+}
+
+/// A module's block at top level.
+struct Block<'t> {
+    node: &'t Node,
+    module: &'static Module,
+    /// The first of its names.
+    name: &'t str,
+    state: State,
+}
+
+/// How far a block is.
+#[derive(Clone)]
+enum State {
+    /// Nothing has referred to it.
+    Unused,
+    /// It is being made; a reference to it now is one to itself.
+    Underway,
+    /// What it gave.
+    Made(Parts),
+    /// Its errors were told.
+    Failed,
+}
+
+impl<'t> Assembly<'t> {
+    /// Takes stock of the blocks at top level. Endpoints are given back.
+    fn new(
+        tree: &'t Tree,
+        options: &Options,
+        errors: &mut Vec<Error>,
+    ) -> Built<(Self, Vec<&'t Node>)> {
+        let (outer, rest) = pillarbox_config::bind_top(tree, globals::DIRECTIVES)?;
+        let globals = Globals::new(&outer)?;
+        let mut assembly = Self {
+            mode: options.mode,
+            globals,
+            outer,
+            blocks: Vec::new(),
+            names: HashMap::new(),
+            engines: Arc::clone(&options.engines),
+            penalties: Arc::clone(&options.penalties),
+            warnings: Vec::new(),
+        };
+        assembly.warn_of_globals();
+        let mut endpoints = Vec::new();
+        for node in rest {
+            if ENDPOINTS.contains(&node.name.text.as_str()) {
+                endpoints.push(node);
+            } else if let Err(error) = assembly.declare(node) {
+                errors.push(error);
+            }
+        }
+        Ok((assembly, endpoints))
+    }
+
+    fn warn_of_globals(&mut self) {
+        for name in globals::WITHOUT_EFFECT {
+            if let Some(node) = self.outer.node(name) {
+                self.warn(node.span(), format!("{name} has no effect"));
+            }
+        }
+    }
+
+    /// Notes a block under its names.
+    fn declare(&mut self, node: &'t Node) -> Result<(), Error> {
+        let module =
+            registry::module(&node.name.text).ok_or_else(|| registry::unknown_top(node))?;
+        let index = self.blocks.len();
+        let words: Vec<_> = match node.args.as_slice() {
+            [] => vec![&node.name],
+            names => names.iter().collect(),
+        };
+        for word in &words {
+            if let Some(&other) = self.names.get(word.text.as_str()) {
+                let message = format!("config block named {} already exists", word.text);
+                let label = self.blocks.get(other).map(|block| block.node.span());
+                let error = Error::new(word.span, message);
+                return Err(label
+                    .into_iter()
+                    .fold(error, |error, span| error.label(span, "first given here")));
+            }
+            self.names.insert(&word.text, index);
+        }
+        self.blocks.push(Block {
+            node,
+            module,
+            name: words.first().map_or("", |word| &word.text),
+            state: State::Unused,
+        });
+        Ok(())
+    }
+
+    /// What is done with the configuration.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What is said for the whole server.
+    #[must_use]
+    pub fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    /// The engines that are open.
+    #[must_use]
+    pub fn engines(&self) -> Arc<Engines> {
+        Arc::clone(&self.engines)
+    }
+
+    /// A path as directives give it: relative to the state directory.
+    #[must_use]
+    pub fn path(&self, text: &str) -> PathBuf {
+        // SQLite's name for a database in memory is no path.
+        if text == ":memory:" {
+            return PathBuf::from(text);
+        }
+        self.globals.state_dir.join(Path::new(text))
+    }
+
+    /// Says something that is not wrong, but worth a look.
+    pub fn warn(&mut self, span: Span, text: impl Into<String>) {
+        self.warnings.push(Error::new(span, text));
+    }
+
+    /// Reads a block by a table; what it does not say is as at top level.
+    ///
+    /// # Errors
+    /// All that is wrong in it.
+    pub fn bind_inheriting(
+        &self,
+        declaration: &Declaration<'t>,
+        table: &'static [Directive],
+    ) -> Built<Bound<'t>> {
+        bind(
+            declaration.node,
+            declaration.block,
+            table,
+            Some(&self.outer),
+        )
+    }
+
+    /// The table that a directive refers to.
+    ///
+    /// # Errors
+    /// There is none, or something is wrong in it.
+    pub fn table(&mut self, node: &'t Node) -> Built<Arc<dyn Table>> {
+        let reference = reference(node, 0).map_err(|error| vec![error])?;
+        self.table_of(reference)
+    }
+
+    /// The table that is referred to.
+    ///
+    /// # Errors
+    /// As [`Assembly::table`].
+    pub fn table_of(&mut self, reference: Reference<'t>) -> Built<Arc<dyn Table>> {
+        self.resolve(reference, Offer::Table)?
+            .table
+            .ok_or_else(Vec::new)
+    }
+
+    /// The provider that a directive refers to.
+    ///
+    /// # Errors
+    /// As [`Assembly::table`].
+    pub fn provider(&mut self, node: &'t Node) -> Built<Arc<dyn Provider>> {
+        let parts = self.resolve_node(node, Offer::Provider)?;
+        parts.provider.ok_or_else(Vec::new)
+    }
+
+    /// The storage that a directive refers to; none when verifying.
+    ///
+    /// # Errors
+    /// As [`Assembly::table`].
+    pub fn storage(&mut self, node: &'t Node) -> Built<Option<Arc<Storage>>> {
+        Ok(self.resolve_node(node, Offer::Storage)?.storage)
+    }
+
+    /// The message store that a directive refers to.
+    ///
+    /// # Errors
+    /// As [`Assembly::table`].
+    pub fn message_store(&mut self, node: &'t Node) -> Built<MessageStore> {
+        let parts = self.resolve_node(node, Offer::MessageStore)?;
+        parts.message_store.ok_or_else(Vec::new)
+    }
+
+    fn resolve_node(&mut self, node: &'t Node, offer: Offer) -> Built<Parts> {
+        let reference = reference(node, 0).map_err(|error| vec![error])?;
+        self.resolve(reference, offer)
+    }
+
+    /// What a reference gives: a block's parts, which all references to it share, or an instance of
+    /// its own.
+    fn resolve(&mut self, reference: Reference<'t>, offer: Offer) -> Built<Parts> {
+        let word = reference.word();
+        match reference {
+            Reference::Named(_) => {
+                let index = self.find(&reference)?;
+                let block = &self.blocks[index];
+                check_offer(block.module, block.name, offer, word.span)?;
+                self.make(index, word.span)
+            }
+            Reference::Inline {
+                module,
+                args,
+                block,
+                node,
+            } => {
+                let module = registry::inline(module, offer).map_err(|error| vec![error])?;
+                check_offer(module, &word.text, offer, word.span)?;
+                (module.build)(self, &Declaration { node, args, block })
+            }
+        }
+    }
+
+    fn find(&self, reference: &Reference<'t>) -> Built<usize> {
+        let name = reference.name();
+        self.names.get(name).copied().ok_or_else(|| {
+            let message = format!("no such instance registered: {name}");
+            let error = Error::new(reference.word().span, message);
+            vec![match nearest(name, self.names.keys().copied()) {
+                Some(near) => error.help(format!("did you mean `&{near}`?")),
+                None => error.help("a block of this name has to stand at top level"),
+            }]
+        })
+    }
+
+    /// Makes a block at its first use.
+    fn make(&mut self, index: usize, used_at: Span) -> Built<Parts> {
+        let block = &mut self.blocks[index];
+        match &block.state {
+            State::Made(parts) => return Ok(parts.clone()),
+            State::Failed => return Err(Vec::new()),
+            State::Underway => {
+                let message = format!("block {} refers to itself", block.name);
+                return Err(vec![Error::new(used_at, message)]);
+            }
+            State::Unused => block.state = State::Underway,
+        }
+        let declaration = Declaration {
+            node: block.node,
+            args: &[],
+            block: block.node.children(),
+        };
+        let build = block.module.build;
+        let made = build(self, &declaration);
+        self.blocks[index].state = match &made {
+            Ok(parts) => State::Made(parts.clone()),
+            Err(_) => State::Failed,
+        };
+        made
+    }
+
+    /// Blocks that nothing refers to.
+    fn unused(&self) -> impl Iterator<Item = Error> {
+        let unused = |block: &&Block<'t>| matches!(block.state, State::Unused);
+        self.blocks.iter().filter(unused).map(|block| {
+            let message = format!(
+                "unused configuration block {} ({})",
+                block.name, block.module.name
+            );
+            let help = format!("refer to it as `&{}`, or remove it", block.name);
+            Error::new(block.node.span(), message).help(help)
+        })
+    }
+}
+
+fn check_offer(module: &Module, name: &str, offer: Offer, span: Span) -> Built<()> {
+    if module.offers.contains(&offer) {
+        return Ok(());
+    }
+    let message = format!("module {} ({name}) is not {}", module.name, offer.noun());
+    Err(vec![Error::new(span, message)])
+}

@@ -1,0 +1,108 @@
+//! All modules by name.
+
+use pillarbox_config::{Error, Node, Word, nearest};
+
+use super::globals;
+use crate::module::{Module, Offer};
+use crate::{auth, storage, table};
+
+/// What listens. Their arguments are addresses.
+pub const ENDPOINTS: &[&str] = &[
+    "imap",
+    "lmtp",
+    "smtp",
+    "submission",
+    "openmetrics",
+    "dovecot_sasld",
+];
+
+/// Modules of maddy that this build does not have, with what there is instead.
+const LATER: &[(&str, &str)] = &[
+    ("auth.pam", PASS_TABLE),
+    ("auth.shadow", PASS_TABLE),
+    ("auth.external", PASS_TABLE),
+    ("auth.ldap", PASS_TABLE),
+    (
+        "table.ldap",
+        "`table.static`, `table.file` or `table.sql_table`",
+    ),
+    ("auth.netauth", PASS_TABLE),
+    (
+        "table.netauth",
+        "`table.static`, `table.file` or `table.sql_table`",
+    ),
+    ("auth.dovecot_sasl", PASS_TABLE),
+    ("dovecot_sasl", PASS_TABLE),
+    (
+        "storage.blob.s3",
+        "`storage.blob.pack` or `storage.blob.fs`",
+    ),
+    ("tls.loader.acme", "`tls.loader.file`"),
+];
+
+const PASS_TABLE: &str = "`auth.pass_table`";
+
+/// All modules, in the order of the reference.
+pub fn modules() -> impl Iterator<Item = &'static Module> {
+    [auth::MODULES, storage::MODULES, table::MODULES]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+/// The module of a full name.
+pub(super) fn module(name: &str) -> Option<&'static Module> {
+    modules().find(|module| module.is_named(name))
+}
+
+/// The module that a word in place means: with a dot it is a full name, without one it is looked up in
+/// the namespace first.
+pub(super) fn inline(word: &Word, offer: Offer) -> Result<&'static Module, Error> {
+    let name = word.text.as_str();
+    let full = format!("{}.{name}", offer.namespace());
+    let dotted = name.contains('.');
+    let found = (!dotted).then(|| module(&full)).flatten();
+    if let Some(module) = found.or_else(|| module(name)) {
+        return Ok(module);
+    }
+    if let Some(error) = later(word, &[&full, name]) {
+        return Err(error);
+    }
+    let message = format!("unknown module: {name} (namespace: {})", offer.namespace());
+    let error = Error::new(word.span, message);
+    let fitting = modules().filter(|module| module.offers.contains(&offer));
+    let names = fitting.map(|module| match dotted {
+        true => module.name,
+        false => module
+            .name
+            .rsplit_once('.')
+            .map_or(module.name, |(_, name)| name),
+    });
+    Err(match nearest(name, names) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error,
+    })
+}
+
+/// The error for a directive at top level that means nothing here.
+pub(super) fn unknown_top(node: &Node) -> Error {
+    let name = node.name.text.as_str();
+    if let Some(error) = later(&node.name, &[name]) {
+        return error;
+    }
+    let message = format!("unknown module or global directive: {name}");
+    let error = Error::new(node.name.span, message);
+    let known = globals::DIRECTIVES.iter().map(|row| row.name);
+    let known = known.chain(ENDPOINTS.iter().copied());
+    match nearest(name, known.chain(modules().map(|module| module.name))) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+/// The error for a module that is known and not there.
+fn later(word: &Word, names: &[&str]) -> Option<Error> {
+    let (name, instead) = LATER.iter().find(|(name, _)| names.contains(name))?;
+    let message = format!("module {name} is not supported yet by this build");
+    Some(Error::new(word.span, message).help(format!("use {instead}")))
+}

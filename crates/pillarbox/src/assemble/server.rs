@@ -1,0 +1,186 @@
+//! The whole server, or one of its blocks.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use pillarbox_config::{Error, Errors, Node, Tree, bind_top};
+
+use super::{Assembly, GLOBAL_DIRECTIVES, Globals, ImapEndpoint, Mode, State, imap};
+use crate::auth::pass_table::PassTable;
+use crate::auth::penalty::Penalties;
+use crate::module::{Built, Parts};
+use crate::storage::Storage;
+use crate::storage::engine::{Engines, Opener};
+
+/// How to assemble, and what outlives a configuration.
+#[derive(Clone)]
+pub struct Options {
+    /// What is done.
+    pub mode: Mode,
+    /// The engines that are open. A reload has to be given those of the server that runs.
+    pub engines: Arc<Engines>,
+    /// Failed logins so far. Likewise.
+    pub penalties: Arc<Penalties>,
+}
+
+impl Options {
+    /// Options of a process that has opened nothing yet.
+    #[must_use]
+    pub fn new(mode: Mode, open: Opener) -> Self {
+        Self {
+            mode,
+            engines: Arc::new(Engines::new(open)),
+            penalties: Arc::default(),
+        }
+    }
+}
+
+/// What a configuration makes.
+pub struct Server {
+    /// What is said for the whole of it.
+    pub globals: Globals,
+    /// Its `imap` blocks, in order. None when verifying.
+    pub endpoints: Vec<ImapEndpoint>,
+    /// Storages by the names of their blocks. None when verifying.
+    pub storages: Vec<(String, Arc<Storage>)>,
+    /// Credentials by the names of their blocks.
+    pub credentials: Vec<(String, Arc<PassTable>)>,
+    /// What is not wrong but worth a look, each as `FILE:LINE:COLUMN: text`.
+    pub warnings: Vec<String>,
+}
+
+/// Makes everything that a configuration describes, or checks it.
+///
+/// # Errors
+/// All that is wrong. What was opened is closed again; directories and databases that were made
+/// stay.
+pub fn assemble(tree: &Tree, options: &Options) -> Result<Server, Errors> {
+    let mut errors = Vec::new();
+    match assemble_into(tree, options, &mut errors) {
+        Ok(server) if errors.is_empty() => Ok(server),
+        outcome => {
+            errors.extend(outcome.err().unwrap_or_default());
+            Err(failure(tree, errors))
+        }
+    }
+}
+
+/// The directives at top level alone.
+///
+/// # Errors
+/// All that is wrong in them.
+pub fn globals(tree: &Tree) -> Result<Globals, Errors> {
+    let bound = bind_top(tree, GLOBAL_DIRECTIVES);
+    let globals = bound.and_then(|(bound, _)| Globals::new(&bound));
+    globals.map_err(|errors| failure(tree, errors))
+}
+
+/// One block by name, with what it refers to and nothing else: what the command line works on.
+///
+/// # Errors
+/// There is no such block, or something is wrong in it.
+pub fn instance(tree: &Tree, options: &Options, name: &str) -> Result<Parts, Errors> {
+    let mut errors = Vec::new();
+    let parts = Assembly::new(tree, options, &mut errors).and_then(|(mut assembly, _)| {
+        let Some(&index) = assembly.names.get(name) else {
+            let message = format!("no such instance registered: {name}");
+            return Err(vec![Error::new(tree.beginning(), message)]);
+        };
+        let span = assembly.blocks[index].node.span();
+        assembly.make(index, span)
+    });
+    match parts {
+        Ok(parts) if errors.is_empty() => Ok(parts),
+        outcome => {
+            errors.extend(outcome.err().unwrap_or_default());
+            Err(failure(tree, errors))
+        }
+    }
+}
+
+fn failure(tree: &Tree, errors: Vec<Error>) -> Errors {
+    Errors::new(tree.files.clone(), errors)
+}
+
+fn assemble_into(tree: &Tree, options: &Options, errors: &mut Vec<Error>) -> Built<Server> {
+    let (mut assembly, nodes) = Assembly::new(tree, options, errors)?;
+    if assembly.mode == Mode::Run {
+        prepare_directories(tree, &assembly.globals)?;
+    }
+    if nodes.is_empty() {
+        let error = Error::new(
+            tree.beginning(),
+            "at least one endpoint should be configured",
+        );
+        errors.push(error.help("add an `imap` block"));
+    }
+    let mut endpoints = Vec::new();
+    for node in nodes {
+        match node.name.text.as_str() {
+            "imap" => endpoints.extend(imap::build(&mut assembly, node, errors)),
+            _ => errors.push(unsupported(node)),
+        }
+    }
+    if errors.is_empty() {
+        // A block may seem unused only because what refers to it is broken.
+        errors.extend(assembly.unused());
+    }
+    Ok(Server {
+        endpoints,
+        storages: made(&assembly, |parts| parts.storage.clone()),
+        credentials: made(&assembly, |parts| parts.credentials.clone()),
+        warnings: warnings(tree, &assembly),
+        globals: assembly.globals,
+    })
+}
+
+fn unsupported(node: &Node) -> Error {
+    let message = format!(
+        "endpoint {} is not supported yet by this build",
+        node.name.text
+    );
+    Error::new(node.name.span, message).help("remove this block")
+}
+
+/// The named blocks that are of a kind.
+fn made<T>(assembly: &Assembly<'_>, part: impl Fn(&Parts) -> Option<T>) -> Vec<(String, T)> {
+    let blocks = assembly.blocks.iter();
+    let made = blocks.filter_map(|block| match &block.state {
+        State::Made(parts) => Some((block.name.to_owned(), part(parts)?)),
+        _ => None,
+    });
+    made.collect()
+}
+
+fn warnings(tree: &Tree, assembly: &Assembly<'_>) -> Vec<String> {
+    let warnings = assembly.warnings.iter();
+    warnings
+        .map(|warning| format!("{}: {}", tree.files.locate(warning.span), warning.message))
+        .collect()
+}
+
+/// Makes the state and the runtime directory, for nobody else to look into.
+fn prepare_directories(tree: &Tree, globals: &Globals) -> Built<()> {
+    let prepare = |path: &Path| {
+        prepare_directory(path).map_err(|error| {
+            let message = format!("{} can't be used: {error}", path.display());
+            vec![Error::new(tree.beginning(), message)]
+        })
+    };
+    prepare(&globals.state_dir)?;
+    prepare(&globals.runtime_dir)
+}
+
+/// Makes a directory if need be, and sees whether it can be written to.
+fn prepare_directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)?;
+    let probe = path.join(format!(".probe-{}", std::process::id()));
+    fs::write(&probe, [])?;
+    fs::remove_file(&probe)
+}

@@ -1,0 +1,246 @@
+//! Back-off after failed logins, by address and by account.
+//!
+//! Pure: the time is an argument. A few failures are free, since people mistype; then each doubles
+//! the wait, up to a bound. Time heals. An attempt counts as a failure until it is forgiven, so that many
+//! at once don't all go free.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Failures from one address that cost nothing: an office behind one address has many people.
+const FREE_BY_ADDRESS: u32 = 5;
+/// Failures of one account that cost nothing.
+const FREE_BY_ACCOUNT: u32 = 5;
+/// The first wait; each further failure doubles it.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait for an address. Longer ones only hold connections open.
+const LONGEST_BY_ADDRESS: Duration = Duration::from_secs(15);
+/// The longest wait for an account. Short, since whoever knows a name could lock its owner out.
+const LONGEST_BY_ACCOUNT: Duration = Duration::from_secs(4);
+/// The time that heals one failure.
+const HEALS: Duration = Duration::from_secs(60);
+/// Failures that are counted at most, so that all are healed within the hour.
+const MOST: u32 = 30;
+/// Entries in each of the two generations; about 5 MB together.
+const ENTRIES: usize = 65_536;
+
+/// Who failed how often, lately.
+pub struct Penalties {
+    entries: Mutex<Generations>,
+    /// Account names are kept as numbers, which are of one size and can't be chosen to collide.
+    hasher: RandomState,
+}
+
+/// When the young entries are too many, they become the old ones, and the old ones are forgotten.
+#[derive(Default)]
+struct Generations {
+    young: HashMap<Key, Entry>,
+    old: HashMap<Key, Entry>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Key {
+    /// An IPv4 address, or the network of an IPv6 one: a customer gets a /64 at least.
+    Address(IpAddr),
+    Account(u64),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    failures: u32,
+    since: Instant,
+}
+
+impl Default for Penalties {
+    fn default() -> Self {
+        Self {
+            entries: Mutex::default(),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl Penalties {
+    /// Counts an attempt and says how long it has to wait before it is looked at.
+    #[must_use]
+    pub fn attempt(&self, address: Option<IpAddr>, account: &str, now: Instant) -> Duration {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wait = Duration::ZERO;
+        for key in self.keys(address, account) {
+            let entry = entries.entry(key, now);
+            wait = wait.max(key.wait(entry.failures));
+            entry.failures = (entry.failures + 1).min(MOST);
+        }
+        wait
+    }
+
+    /// Takes an attempt back, since it was none: it succeeded, or nobody could tell. What failed
+    /// before it from this address stays counted.
+    pub fn forgive(&self, address: Option<IpAddr>, account: &str, now: Instant) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in self.keys(address, account) {
+            let entry = entries.entry(key, now);
+            entry.failures = entry.failures.saturating_sub(1);
+        }
+    }
+
+    fn keys(&self, address: Option<IpAddr>, account: &str) -> impl Iterator<Item = Key> {
+        let account = Key::Account(self.hasher.hash_one(account));
+        address.map(Key::address).into_iter().chain([account])
+    }
+}
+
+impl Generations {
+    /// The entry of a key, healed up to now.
+    fn entry(&mut self, key: Key, now: Instant) -> &mut Entry {
+        if self.young.len() >= ENTRIES && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        let old = &mut self.old;
+        let entry = self.young.entry(key).or_insert_with(|| {
+            old.remove(&key).unwrap_or(Entry {
+                failures: 0,
+                since: now,
+            })
+        });
+        entry.heal(now);
+        entry
+    }
+}
+
+impl Entry {
+    fn heal(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.since);
+        let healed = u32::try_from(passed.as_secs() / HEALS.as_secs()).unwrap_or(u32::MAX);
+        if healed >= self.failures {
+            (self.failures, self.since) = (0, now);
+        } else {
+            self.failures -= healed;
+            self.since += HEALS * healed;
+        }
+    }
+}
+
+impl Key {
+    fn address(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(v6) => {
+                let network = v6.to_bits() >> 64 << 64;
+                IpAddr::V6(Ipv6Addr::from_bits(network))
+            }
+            v4 => v4,
+        })
+    }
+
+    /// The wait after so many failures.
+    fn wait(self, failures: u32) -> Duration {
+        let (free, longest) = match self {
+            Self::Address(_) => (FREE_BY_ADDRESS, LONGEST_BY_ADDRESS),
+            Self::Account(_) => (FREE_BY_ACCOUNT, LONGEST_BY_ACCOUNT),
+        };
+        match failures.checked_sub(free) {
+            None => Duration::ZERO,
+            // MOST keeps the power small.
+            Some(doublings) => (FIRST_WAIT * (1 << doublings.min(MOST))).min(longest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    /// Waits of attempts in a row, in tenths of a second.
+    fn waits(
+        penalties: &Penalties,
+        address: Option<IpAddr>,
+        account: &str,
+        now: Instant,
+    ) -> Vec<u128> {
+        (0..12)
+            .map(|_| penalties.attempt(address, account, now).as_millis() / 100)
+            .collect()
+    }
+
+    #[test]
+    fn waits_double_up_to_a_bound() {
+        let (penalties, now) = (Penalties::default(), Instant::now());
+        let expected = [0, 0, 0, 0, 0, 5, 10, 20, 40, 40, 40, 40];
+        assert_eq!(waits(&penalties, None, "a", now), expected, "by account");
+        let mut by_address = Vec::new();
+        for account in 0..12 {
+            let wait = penalties.attempt(ip("192.0.2.1"), &account.to_string(), now);
+            by_address.push(wait.as_millis() / 100);
+        }
+        assert_eq!(by_address, [0, 0, 0, 0, 0, 5, 10, 20, 40, 80, 150, 150]);
+    }
+
+    #[test]
+    fn others_do_not_wait() {
+        let (penalties, now) = (Penalties::default(), Instant::now());
+        let _ = waits(&penalties, ip("192.0.2.1"), "a", now);
+        assert_eq!(penalties.attempt(ip("192.0.2.2"), "b", now), Duration::ZERO);
+        assert_eq!(penalties.attempt(None, "c", now), Duration::ZERO);
+    }
+
+    /// A customer with a /64 has no more tries than one with a single address.
+    #[test]
+    fn an_ipv6_network_is_one() {
+        let (penalties, now) = (Penalties::default(), Instant::now());
+        let _ = waits(&penalties, ip("2001:db8::1"), "a", now);
+        assert!(penalties.attempt(ip("2001:db8::ffff:2"), "b", now) > Duration::ZERO);
+        assert_eq!(
+            penalties.attempt(ip("2001:db8:0:1::1"), "c", now),
+            Duration::ZERO
+        );
+        let _ = waits(&penalties, ip("::ffff:192.0.2.1"), "d", now);
+        assert!(penalties.attempt(ip("192.0.2.1"), "e", now) > Duration::ZERO);
+    }
+
+    #[test]
+    fn time_heals() {
+        let (penalties, start) = (Penalties::default(), Instant::now());
+        let _ = waits(&penalties, None, "a", start);
+        let later = start + HEALS * 5;
+        let wait = penalties.attempt(None, "a", later);
+        assert_eq!(wait, FIRST_WAIT * 4, "seven failures of twelve are left");
+        let healed = later + HEALS * MOST;
+        assert_eq!(penalties.attempt(None, "a", healed), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_succeeds_never_waits() {
+        let (penalties, now) = (Penalties::default(), Instant::now());
+        for _ in 0..100 {
+            assert_eq!(penalties.attempt(ip("192.0.2.1"), "a", now), Duration::ZERO);
+            penalties.forgive(ip("192.0.2.1"), "a", now);
+        }
+    }
+
+    /// An account of one's own does not buy tries at those of others.
+    #[test]
+    fn a_success_does_not_wash_an_address() {
+        let (penalties, now) = (Penalties::default(), Instant::now());
+        let _ = waits(&penalties, ip("192.0.2.1"), "victim", now);
+        let _ = penalties.attempt(ip("192.0.2.1"), "own", now);
+        penalties.forgive(ip("192.0.2.1"), "own", now);
+        assert!(penalties.attempt(ip("192.0.2.1"), "other", now) > Duration::ZERO);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (penalties, now) = (Penalties::default(), Instant::now());
+        for account in 0..ENTRIES * 3 {
+            let _ = penalties.attempt(None, &account.to_string(), now);
+        }
+        let entries = penalties.entries.lock().unwrap();
+        assert!(entries.young.len() <= ENTRIES && entries.old.len() <= ENTRIES);
+    }
+}

@@ -1,0 +1,3 @@
+//! The IMAP endpoint.
+
+pub mod directives;

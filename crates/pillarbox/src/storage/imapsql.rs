@@ -1,0 +1,474 @@
+//! `storage.imapsql`: mail in an SQL database and a store for message bytes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_config::{Bound, Directive, Error, Kind, Node, Span};
+use pillarbox_model::{Delimiter, MailboxName, SpecialUse};
+
+use super::{Mapping, MessageStore, Storage};
+use crate::assemble::{Assembly, Mode};
+use crate::log::Logger;
+use crate::module::{Built, Declaration, Module, Offer, Parts};
+use crate::normalize::Normalize;
+use crate::storage::engine::{self, Compression, Settings};
+
+pub(crate) const MODULE: Module = Module {
+    name: "storage.imapsql",
+    aliases: &["target.imapsql"],
+    offers: &[Offer::Storage],
+    arguments: "[DRIVER DSN...]",
+    doc: "Keeps mailboxes in an SQL database and message bytes in a message store.",
+    directives: DIRECTIVES,
+    build: |assembly, declaration| {
+        Ok(Parts {
+            storage: build(assembly, declaration)?,
+            ..Parts::default()
+        })
+    },
+};
+
+/// Sizes that IMAP can say: a number is of 32 bits (RFC 3501 §9).
+const LARGEST_APPEND: u64 = u32::MAX as u64;
+
+/// The directives of the block.
+const DIRECTIVES: &[Directive] = &[
+    Directive::new(
+        "driver",
+        Kind::Enum(&["sqlite3", "postgres"]),
+        "",
+        "The kind of database. Required, here or as the first argument.",
+    ),
+    Directive::new(
+        "dsn",
+        Kind::TextList,
+        "",
+        "The database: for `sqlite3` the path of its file, relative to `state_dir`. Arguments are joined \
+         by spaces. Required, here or after the driver.",
+    ),
+    Directive::new(
+        "msg_store",
+        Kind::Module("storage.blob"),
+        "pack",
+        "Where message bytes are kept: `pack` or `fs`.",
+    ),
+    Directive::new(
+        "compression",
+        Kind::Custom,
+        "",
+        "Compresses new messages: `off` (the default), or `lz4` or `zstd` with an optional level. How a \
+         message was written is recorded with it, so this can be changed at any time.",
+    ),
+    Directive::new(
+        "appendlimit",
+        Kind::Size {
+            min: 0,
+            max: LARGEST_APPEND,
+        },
+        "64M",
+        "The largest message that a client may append. Accounts may have a limit of their own, which then \
+         counts. Deliveries are not bounded by it.",
+    ),
+    Directive::new(
+        "delimiter",
+        Kind::Enum(&[".", "/"]),
+        ".",
+        "The character between levels of mailbox names. It must not change once there is mail.",
+    ),
+    Directive::new(
+        "default_mailbox",
+        Kind::TextList,
+        "",
+        "A mailbox that a new account gets besides INBOX, as in `default_mailbox Sent sent`: its name and, if \
+         it has one, its special use (RFC 6154). May be repeated; without any, Archive, Drafts, Junk, Sent \
+         and Trash are made. `default_mailbox INBOX` alone means no further ones.",
+    )
+    .repeat(),
+    Directive::new(
+        "login_mailboxes",
+        Kind::Enum(&["inbox", "default"]),
+        "inbox",
+        "What an account gets that is made because somebody logged in: INBOX only, or all default mailboxes.",
+    ),
+    Directive::new(
+        "junk_mailbox",
+        Kind::Text,
+        "Junk",
+        "Where junk is delivered in accounts without a mailbox whose special use it is.",
+    ),
+    Directive::new(
+        "sqlite3_cache_size",
+        Kind::INTEGER,
+        "0",
+        "SQLite's page cache: pages, or KiB if negative; 0 leaves it to SQLite.",
+    )
+    .aliases(&["sqlite_cache_size"]),
+    Directive::new(
+        "sqlite3_busy_timeout",
+        Kind::Integer {
+            min: 0,
+            max: 86_400_000,
+        },
+        "5000",
+        "How long SQLite waits for somebody else's transaction, in milliseconds.",
+    )
+    .aliases(&["sqlite_busy_timeout"]),
+    Directive::new(
+        "delivery_map",
+        Kind::Module("table"),
+        "identity",
+        "A table that makes account names of recipients' addresses. What it does not know is no user.",
+    ),
+    Directive::new(
+        "delivery_normalize",
+        Kind::Enum(&Normalize::NAMES),
+        "precis_casefold_email",
+        "How recipients' addresses are normalised before `delivery_map`.",
+    ),
+    Directive::new(
+        "auth_map",
+        Kind::Module("table"),
+        "",
+        "Deprecated: use `storage_map` of the endpoint. A table that makes account names of users' names.",
+    ),
+    Directive::new(
+        "auth_normalize",
+        Kind::Enum(&Normalize::NAMES),
+        "auto",
+        "Deprecated: use `storage_map_normalize` of the endpoint. How users' names are normalised before \
+         `auth_map`.",
+    ),
+    Directive::new("debug", Kind::Bool, "", "Logs more. The default is the global value.").inherit(),
+    Directive::new(
+        "disable_recent",
+        Kind::Bool,
+        "yes",
+        "Understood and without effect: `\\Recent` is never shown.",
+    ),
+    Directive::new(
+        "fsstore",
+        Kind::Custom,
+        "",
+        "Obsolete and without effect: use `msg_store fs PATH`.",
+    ),
+    Directive::new(
+        "imap_filter",
+        Kind::Custom,
+        "",
+        "Programs that choose a mailbox for delivered mail. Not supported by this build.",
+    ),
+];
+
+/// The mailboxes of a new account if the configuration does not say.
+const DEFAULT_MAILBOXES: [(&str, SpecialUse); 4] = [
+    ("Archive", SpecialUse::Archive),
+    ("Drafts", SpecialUse::Drafts),
+    ("Sent", SpecialUse::Sent),
+    ("Trash", SpecialUse::Trash),
+];
+
+/// The storage; none when verifying, since that would open or create a database.
+fn build<'t>(
+    assembly: &mut Assembly<'t>,
+    declaration: &Declaration<'t>,
+) -> Built<Option<Arc<Storage>>> {
+    let bound = assembly.bind_inheriting(declaration, DIRECTIVES)?;
+    check_unsupported(assembly, &bound)?;
+    let (path, span) = database(assembly, declaration, &bound)?;
+    let settings = Settings {
+        path,
+        messages: message_store(assembly, &bound)?,
+        compression: compression(&bound)?,
+        busy_timeout: Duration::from_millis(
+            u64::try_from(bound.integer("sqlite3_busy_timeout")).unwrap_or(0),
+        ),
+        cache_size: bound.integer("sqlite3_cache_size"),
+        delimiter: delimiter(&bound),
+    };
+    let delivery = mapping(assembly, &bound, "delivery_map", "delivery_normalize")?;
+    let auth = mapping(assembly, &bound, "auth_map", "auth_normalize")?;
+    let junk_mailbox = junk_mailbox(&bound)?;
+    let default_mailboxes = default_mailboxes(&bound, &junk_mailbox)?;
+    if assembly.mode() == Mode::Verify {
+        return Ok(None);
+    }
+    let store = assembly
+        .engines()
+        .open(&settings)
+        .map_err(|error| vec![Error::new(span, format!("imapsql: {error:#}"))])?;
+    Ok(Some(Arc::new(Storage {
+        store,
+        delimiter: settings.delimiter,
+        append_limit: bound.size("appendlimit"),
+        default_mailboxes,
+        default_mailboxes_at_login: bound.choice("login_mailboxes") == "default",
+        junk_mailbox,
+        auth,
+        delivery,
+        log: Logger::new("imapsql").with_debug(bound.flag("debug")),
+    })))
+}
+
+/// The path of the database and where it is said.
+fn database(
+    assembly: &Assembly<'_>,
+    declaration: &Declaration<'_>,
+    bound: &Bound<'_>,
+) -> Built<(PathBuf, Span)> {
+    let args = declaration.texts();
+    let (driver, dsn, span) = match args.as_slice() {
+        [] => (
+            bound.choice("driver"),
+            bound.list("dsn"),
+            declaration.span(),
+        ),
+        [_] => {
+            let error = declaration.error("imapsql: expected at least 2 arguments");
+            return Err(vec![error.help("as in `imapsql sqlite3 imapsql.db`")]);
+        }
+        [driver, dsn @ ..] => (*driver, dsn.to_vec(), declaration.span()),
+    };
+    let fault = |message: String, help: &str| Err(vec![Error::new(span, message).help(help)]);
+    match driver {
+        "" => {
+            return fault(
+                "imapsql: driver is required".to_owned(),
+                "add `driver sqlite3`",
+            );
+        }
+        "sqlite3" => {}
+        "postgres" => {
+            return fault(
+                "imapsql: no PostgreSQL in this build".to_owned(),
+                "it comes with PostgreSQL support; until then use `driver sqlite3`",
+            );
+        }
+        other => {
+            let message = format!("imapsql: unknown driver {other:?}");
+            return fault(message, "drivers are `sqlite3` and `postgres`");
+        }
+    }
+    if dsn.is_empty() {
+        return fault(
+            "imapsql: dsn is required".to_owned(),
+            "add `dsn imapsql.db`",
+        );
+    }
+    let span = bound.node("dsn").map_or(span, Node::span);
+    Ok((assembly.path(&dsn.join(" ")), span))
+}
+
+/// What is understood and can't be done, and what has no effect any more.
+fn check_unsupported(assembly: &mut Assembly<'_>, bound: &Bound<'_>) -> Built<()> {
+    if let Some(node) = bound.node("imap_filter") {
+        let error = Error::new(
+            node.span(),
+            "imap_filter is not supported yet by this build",
+        );
+        return Err(vec![error.help("remove it")]);
+    }
+    let obsolete = [
+        ("fsstore", "fsstore has no effect, use `msg_store fs PATH`"),
+        (
+            "auth_map",
+            "auth_map is deprecated here, use `storage_map` of the endpoint",
+        ),
+        (
+            "auth_normalize",
+            "auth_normalize is deprecated here, use `storage_map_normalize` of the endpoint",
+        ),
+    ];
+    for (name, text) in obsolete {
+        if let Some(node) = bound.node(name) {
+            assembly.warn(node.span(), text);
+        }
+    }
+    Ok(())
+}
+
+fn message_store<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<MessageStore> {
+    match bound.node("msg_store") {
+        Some(node) => assembly.message_store(node),
+        None => Ok(MessageStore::Pack(assembly.path(DEFAULT_DIRECTORY))),
+    }
+}
+
+fn compression(bound: &Bound<'_>) -> Built<Compression> {
+    let Some(node) = bound.node("compression") else {
+        return Ok(Compression::Off);
+    };
+    let fault = |message: &str| {
+        let error = Error::new(node.span(), message);
+        vec![error.help("one of `off`, `lz4`, `zstd`, `zstd LEVEL`")]
+    };
+    let texts: Vec<&str> = node.texts().collect();
+    let (algorithm, level) = match texts.as_slice() {
+        [algorithm] => (*algorithm, None),
+        [algorithm, level] => (*algorithm, Some(*level)),
+        _ => return Err(fault("expected 1 or 2 arguments")),
+    };
+    let level = level.map(str::parse).transpose();
+    let level = level.map_err(|_| fault("first argument for lz4 and zstd is compression level"))?;
+    match (algorithm, level) {
+        ("off", None) => Ok(Compression::Off),
+        ("off", Some(_)) => Err(fault("off takes no level")),
+        ("lz4", _) => Ok(Compression::Lz4),
+        ("zstd", level) => Ok(Compression::Zstd {
+            level: level.unwrap_or(engine::ZSTD_LEVEL),
+        }),
+        _ => Err(fault("unknown compression algorithm")),
+    }
+}
+
+fn delimiter(bound: &Bound<'_>) -> Delimiter {
+    bound
+        .choice("delimiter")
+        .chars()
+        .next()
+        .map_or_else(Delimiter::default, Delimiter)
+}
+
+fn mapping<'t>(
+    assembly: &mut Assembly<'t>,
+    bound: &Bound<'t>,
+    map: &str,
+    normalize: &str,
+) -> Built<Mapping> {
+    let map = bound
+        .node(map)
+        .map(|node| assembly.table(node))
+        .transpose()?;
+    Ok(Mapping {
+        normalize: Normalize::from_name(bound.choice(normalize)).unwrap_or_default(),
+        map,
+    })
+}
+
+fn junk_mailbox(bound: &Bound<'_>) -> Built<MailboxName> {
+    let span = bound
+        .node("junk_mailbox")
+        .map_or(Span::BUILT_IN, Node::span);
+    mailbox_name(bound, bound.text("junk_mailbox").unwrap_or_default(), span)
+}
+
+fn mailbox_name(bound: &Bound<'_>, text: &str, span: Span) -> Built<MailboxName> {
+    let name = MailboxName::new(text, delimiter(bound));
+    name.map_err(|error| vec![Error::new(span, error.to_string())])
+}
+
+/// The mailboxes of a new account, INBOX aside, which always is there.
+fn default_mailboxes(
+    bound: &Bound<'_>,
+    junk: &MailboxName,
+) -> Built<Vec<(MailboxName, Option<SpecialUse>)>> {
+    if !bound.is_set("default_mailbox") {
+        let mut mailboxes = vec![(junk.clone(), Some(SpecialUse::Junk))];
+        for (name, special_use) in DEFAULT_MAILBOXES {
+            mailboxes.push((
+                mailbox_name(bound, name, Span::BUILT_IN)?,
+                Some(special_use),
+            ));
+        }
+        return Ok(mailboxes);
+    }
+    let mut mailboxes: Vec<(MailboxName, Option<SpecialUse>)> = Vec::new();
+    for node in bound.nodes("default_mailbox") {
+        let (name, special_use) = default_mailbox(bound, node)?;
+        let taken = mailboxes.iter().any(|(other, other_use)| {
+            *other == name || (special_use.is_some() && *other_use == special_use)
+        });
+        if taken {
+            let message = "a mailbox of this name or special use is there already";
+            return Err(vec![Error::new(node.span(), message)]);
+        }
+        if !name.is_inbox() {
+            mailboxes.push((name, special_use));
+        }
+    }
+    Ok(mailboxes)
+}
+
+fn default_mailbox(bound: &Bound<'_>, node: &Node) -> Built<(MailboxName, Option<SpecialUse>)> {
+    let texts: Vec<&str> = node.texts().collect();
+    let (name, special_use) = match texts.as_slice() {
+        [name] => (*name, None),
+        [name, special_use] => (*name, Some(*special_use)),
+        _ => {
+            let error = Error::new(node.span(), "expected 1 or 2 arguments");
+            return Err(vec![error.help("as in `default_mailbox Sent sent`")]);
+        }
+    };
+    let name = mailbox_name(bound, name, node.span())?;
+    let Some(text) = special_use else {
+        return Ok((name, None));
+    };
+    match SpecialUse::from_attribute(text) {
+        Some(special_use) if !name.is_inbox() => Ok((name, Some(special_use))),
+        Some(_) => Err(vec![Error::new(node.span(), "INBOX has no special use")]),
+        None => {
+            let error = Error::new(node.span(), format!("unknown special use: {text}"));
+            Err(vec![error.help(
+                "one of archive, drafts, important, junk, sent, trash",
+            )])
+        }
+    }
+}
+
+/// Where messages go if the configuration does not say.
+const DEFAULT_DIRECTORY: &str = "messages";
+
+/// The directives of message stores.
+const DIRECTORY: &[Directive] = &[Directive::new(
+    "root",
+    Kind::Text,
+    "",
+    "The directory, if it is not an argument.",
+)];
+
+pub(crate) const PACK: Module = Module {
+    name: "storage.blob.pack",
+    aliases: &[],
+    offers: &[Offer::MessageStore],
+    arguments: "[PATH]",
+    doc: "Keeps messages one after the other in large segment files, by default in `messages` in \
+          `state_dir`. Fast to write and to read.",
+    directives: DIRECTORY,
+    build: |assembly, declaration| {
+        let directory = directory(assembly, declaration)?;
+        let directory = directory.unwrap_or_else(|| assembly.path(DEFAULT_DIRECTORY));
+        Ok(message_store_parts(MessageStore::Pack(directory)))
+    },
+};
+
+pub(crate) const FS: Module = Module {
+    name: "storage.blob.fs",
+    aliases: &[],
+    offers: &[Offer::MessageStore],
+    arguments: "PATH",
+    doc: "Keeps one file a message in a directory.",
+    directives: DIRECTORY,
+    build: |assembly, declaration| {
+        let directory = directory(assembly, declaration)?.ok_or_else(|| {
+            let error = declaration.error("storage.blob.fs: directory not set");
+            vec![error.help("as in `fs messages`")]
+        })?;
+        Ok(message_store_parts(MessageStore::Fs(directory)))
+    },
+};
+
+fn message_store_parts(store: MessageStore) -> Parts {
+    Parts {
+        message_store: Some(store),
+        ..Parts::default()
+    }
+}
+
+fn directory(assembly: &Assembly<'_>, declaration: &Declaration<'_>) -> Built<Option<PathBuf>> {
+    let bound = declaration.bind(DIRECTORY)?;
+    match (declaration.texts().as_slice(), bound.text("root")) {
+        ([], root) => Ok(root.map(|root| assembly.path(root))),
+        ([path], None) => Ok(Some(assembly.path(path))),
+        _ => Err(vec![declaration.error("only one directory is expected")]),
+    }
+}

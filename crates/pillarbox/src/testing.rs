@@ -1,0 +1,97 @@
+//! What the tests of modules have in common.
+
+use std::io;
+use std::sync::Arc;
+
+use pillarbox_config::{Errors, Tree};
+
+use crate::assemble::{Mode, Options, instance};
+use crate::module::Parts;
+use crate::secret::Secret;
+use crate::table::Table;
+
+/// A configuration in a file called test.conf.
+#[track_caller]
+pub(crate) fn tree(text: &str) -> Tree {
+    try_tree(text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn try_tree(text: &str) -> Result<Tree, Errors> {
+    let mut read = |path: &str| match path {
+        "test.conf" => Ok(text.to_owned()),
+        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    pillarbox_config::load("test.conf", &mut read, &|_| None)
+}
+
+/// How tests assemble: no engine can be opened.
+pub(crate) fn options(mode: Mode) -> Options {
+    Options::new(mode, |_| anyhow::bail!("there is no engine in this test"))
+}
+
+/// What the block called `name` gives.
+#[track_caller]
+pub(crate) fn parts(text: &str, name: &str) -> Parts {
+    match instance(&tree(text), &options(Mode::Run), name) {
+        Ok(parts) => parts,
+        Err(errors) => panic!("{}", errors.render(false)),
+    }
+}
+
+/// Checks the block called `name`.
+pub(crate) fn verify(text: &str, name: &str) -> Result<(), Errors> {
+    instance(&tree(text), &options(Mode::Verify), name).map(drop)
+}
+
+/// What is said against the block called `name`.
+#[track_caller]
+pub(crate) fn refused(text: &str, name: &str) -> String {
+    match instance(&tree(text), &options(Mode::Run), name) {
+        Ok(_) => panic!("it was accepted"),
+        Err(errors) => errors.render(false),
+    }
+}
+
+/// A table from `text`, which is what would follow a directive that takes one.
+#[track_caller]
+pub(crate) fn table(text: &str) -> Arc<dyn Table> {
+    let block = format!("auth.pass_table x {{\ntable {text}\n}}");
+    parts(&block, "x").credentials.unwrap().table()
+}
+
+/// What is said against a table; its first line is line 1.
+#[track_caller]
+pub(crate) fn refused_table(text: &str) -> String {
+    refused(&format!("table.chain x {{ step {text}\n}}"), "x")
+}
+
+/// All values of a key.
+#[track_caller]
+pub(crate) fn look(table: &dyn Table, key: &str) -> Vec<String> {
+    now(table.lookup_all(key)).unwrap()
+}
+
+/// The first value of a key.
+#[track_caller]
+pub(crate) fn first(table: &dyn Table, key: &str) -> Option<String> {
+    now(table.lookup(key)).unwrap()
+}
+
+/// Why a lookup failed.
+#[track_caller]
+pub(crate) fn look_error(table: &dyn Table, key: &str) -> String {
+    format!("{:#}", now(table.lookup_all(key)).unwrap_err())
+}
+
+/// Runs a future to its end.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(future)
+}
+
+/// A password.
+pub(crate) fn secret(text: &str) -> Secret {
+    Secret::new(text.as_bytes().to_vec())
+}
