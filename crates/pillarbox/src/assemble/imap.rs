@@ -9,6 +9,7 @@ use super::Assembly;
 use crate::auth::login::Login;
 use crate::imap::directives::{DIRECTIVES, limits};
 use crate::module::{Built, Declaration};
+use crate::net::TlsSettings;
 use crate::normalize::Normalize;
 use crate::storage::Storage;
 
@@ -18,8 +19,8 @@ pub struct ImapEndpoint {
     pub name: String,
     /// Where it listens, at least one.
     pub addresses: Vec<Address>,
-    /// No TLS at all, not even STARTTLS.
-    pub tls_off: bool,
+    /// For `tls://` addresses and STARTTLS.
+    pub tls: TlsSettings,
     /// Log the protocol.
     pub io_debug: bool,
     /// Log errors of reading and writing.
@@ -55,14 +56,17 @@ pub(super) fn build<'t>(
     let login = keep(login(assembly, &bound), errors);
     let storage = bound.node("storage").map(|node| assembly.storage(node));
     let storage = keep(storage.transpose(), errors).flatten().flatten();
-    let tls_off = is_off(&bound);
-    let addresses = addresses?;
+    let tls = bound.node("tls").map(|node| assembly.tls(node));
+    let tls = keep(tls.transpose(), errors).flatten();
+    errors.extend(unsupported(&bound));
+    let (addresses, tls) = (addresses?, tls?);
+    let tls_off = matches!(tls, TlsSettings::Off);
     errors.extend(tls_without_tls(node, &addresses, tls_off));
     let storage = storage?;
     Some(ImapEndpoint {
         name: node.name.text.clone(),
         addresses,
-        tls_off,
+        tls,
         io_debug: bound.flag("io_debug"),
         io_errors: bound.flag("io_errors"),
         debug: bound.flag("debug"),
@@ -79,9 +83,13 @@ fn keep<T>(built: Built<T>, errors: &mut Vec<Error>) -> Option<T> {
     built.map_err(|more| errors.extend(more)).ok()
 }
 
-fn is_off(bound: &Bound<'_>) -> bool {
-    let args = bound.node("tls").map(|node| node.args.as_slice());
-    matches!(args, Some([only]) if only.text == "off")
+fn unsupported(bound: &Bound<'_>) -> Option<Error> {
+    let node = bound.node("proxy_protocol")?;
+    let error = Error::new(
+        node.span(),
+        "proxy_protocol is not supported yet by this build",
+    );
+    Some(error.help("remove it: believing nobody is safer than believing everybody"))
 }
 
 /// Addresses that want TLS where there is none.

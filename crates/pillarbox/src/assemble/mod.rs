@@ -3,17 +3,19 @@
 //! The only place that knows both directives and modules. Blocks are read when something refers to
 //! them; what nothing refers to is a mistake. All errors are collected, each with its place.
 
+mod certificates;
 mod globals;
 mod imap;
 mod registry;
 mod server;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pillarbox_config::{
-    Bound, Directive, Error, Node, Reference, Span, Tree, bind, nearest, reference,
+    Bound, Directive, Error, Node, Reference, Span, Tree, Word, bind, nearest, reference,
 };
 
 pub use globals::{DIRECTIVES as GLOBAL_DIRECTIVES, Globals};
@@ -23,7 +25,9 @@ pub use server::{Options, Server, assemble, globals, instance};
 
 use crate::auth::Provider;
 use crate::auth::penalty::Penalties;
+use crate::log::Logger;
 use crate::module::{Built, Declaration, Module, Offer, Parts};
+use crate::net::tls::{self, TlsSettings};
 use crate::storage::engine::Engines;
 use crate::storage::{MessageStore, Storage};
 use crate::table::Table;
@@ -48,6 +52,8 @@ pub struct Assembly<'t> {
     names: HashMap<&'t str, usize>,
     engines: Arc<Engines>,
     penalties: Arc<Penalties>,
+    /// TLS by the place of its directive, which several endpoints may inherit; nothing if it failed.
+    tls: Vec<(Span, Option<TlsSettings>)>,
     warnings: Vec<Error>,
 }
 
@@ -90,6 +96,7 @@ impl<'t> Assembly<'t> {
             names: HashMap::new(),
             engines: Arc::clone(&options.engines),
             penalties: Arc::clone(&options.penalties),
+            tls: Vec::new(),
             warnings: Vec::new(),
         };
         assembly.warn_of_globals();
@@ -236,6 +243,32 @@ impl<'t> Assembly<'t> {
         parts.message_store.ok_or_else(Vec::new)
     }
 
+    /// What a `tls` directive says. Endpoints that inherit the same one share it.
+    ///
+    /// # Errors
+    /// All that is wrong with it and its files, once.
+    pub fn tls(&mut self, node: &'t Node) -> Built<TlsSettings> {
+        let span = node.span();
+        if let Some((_, known)) = self.tls.iter().find(|(known, _)| *known == span) {
+            return known.clone().ok_or_else(Vec::new);
+        }
+        let used = Cell::new(None);
+        let find = |word: &Word| {
+            let index = self.find(word)?;
+            let block = &self.blocks[index];
+            check_offer(block.module, block.name, Offer::Certificates, word.span)?;
+            used.set(Some(index));
+            Ok(block.node)
+        };
+        let log = Logger::new("tls").with_debug(self.globals.debug);
+        let built = tls::build(node, &self.globals.state_dir, &log, &find);
+        if let Some(index) = used.get() {
+            self.blocks[index].state = State::Made(Parts::default());
+        }
+        self.tls.push((span, built.as_ref().ok().cloned()));
+        built
+    }
+
     fn resolve_node(&mut self, node: &'t Node, offer: Offer) -> Built<Parts> {
         let reference = reference(node, 0).map_err(|error| vec![error])?;
         self.resolve(reference, offer)
@@ -247,9 +280,10 @@ impl<'t> Assembly<'t> {
         let word = reference.word();
         match reference {
             Reference::Named(_) => {
-                let index = self.find(&reference)?;
+                let index = self.find(word).map_err(|error| vec![error])?;
                 let block = &self.blocks[index];
-                check_offer(block.module, block.name, offer, word.span)?;
+                check_offer(block.module, block.name, offer, word.span)
+                    .map_err(|error| vec![error])?;
                 self.make(index, word.span)
             }
             Reference::Inline {
@@ -259,21 +293,22 @@ impl<'t> Assembly<'t> {
                 node,
             } => {
                 let module = registry::inline(module, offer).map_err(|error| vec![error])?;
-                check_offer(module, &word.text, offer, word.span)?;
+                check_offer(module, &word.text, offer, word.span).map_err(|error| vec![error])?;
                 (module.build)(self, &Declaration { node, args, block })
             }
         }
     }
 
-    fn find(&self, reference: &Reference<'t>) -> Built<usize> {
-        let name = reference.name();
+    /// The block that `&name` means.
+    fn find(&self, word: &Word) -> Result<usize, Error> {
+        let name = word.text.strip_prefix('&').unwrap_or(&word.text);
         self.names.get(name).copied().ok_or_else(|| {
             let message = format!("no such instance registered: {name}");
-            let error = Error::new(reference.word().span, message);
-            vec![match nearest(name, self.names.keys().copied()) {
+            let error = Error::new(word.span, message);
+            match nearest(name, self.names.keys().copied()) {
                 Some(near) => error.help(format!("did you mean `&{near}`?")),
                 None => error.help("a block of this name has to stand at top level"),
-            }]
+            }
         })
     }
 
@@ -317,10 +352,10 @@ impl<'t> Assembly<'t> {
     }
 }
 
-fn check_offer(module: &Module, name: &str, offer: Offer, span: Span) -> Built<()> {
+fn check_offer(module: &Module, name: &str, offer: Offer, span: Span) -> Result<(), Error> {
     if module.offers.contains(&offer) {
         return Ok(());
     }
     let message = format!("module {} ({name}) is not {}", module.name, offer.noun());
-    Err(vec![Error::new(span, message)])
+    Err(Error::new(span, message))
 }

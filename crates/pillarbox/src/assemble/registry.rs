@@ -2,7 +2,7 @@
 
 use pillarbox_config::{Error, Node, Word, nearest};
 
-use super::globals;
+use super::{certificates, globals};
 use crate::module::{Module, Offer};
 use crate::{auth, storage, table};
 
@@ -44,10 +44,15 @@ const PASS_TABLE: &str = "`auth.pass_table`";
 
 /// All modules, in the order of the reference.
 pub fn modules() -> impl Iterator<Item = &'static Module> {
-    [auth::MODULES, storage::MODULES, table::MODULES]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        auth::MODULES,
+        storage::MODULES,
+        table::MODULES,
+        certificates::MODULES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// The module of a full name.

@@ -21,8 +21,7 @@ pub const DIRECTIVES: &[Directive] = &[
         "proxy_protocol",
         Kind::Custom,
         "",
-        "Takes the client's address from a HAProxy PROXY header, version 1 or 2. With addresses or networks \
-         only these peers are believed.",
+        "Takes the client's address from a HAProxy PROXY header. Not supported by this build.",
     ),
     Directive::new(
         "io_debug",
@@ -106,7 +105,8 @@ pub const DIRECTIVES: &[Directive] = &[
         "max_connections_per_ip",
         COUNT,
         "100",
-        "Connections from one address, or from one /64 network of IPv6.",
+        "Connections from one address, or from one /64 network of IPv6. Loopback addresses have no such \
+         bound unless one is set here.",
     ),
     Directive::new(
         "login_timeout",
@@ -156,6 +156,7 @@ pub fn limits(bound: &Bound<'_>, append_bytes: u64) -> Limits {
         connections: count("max_connections"),
         connections_per_user: count("max_connections_per_user"),
         connections_per_ip: count("max_connections_per_ip"),
+        count_loopback: bound.is_set("max_connections_per_ip"),
         login_timeout: bound.duration("login_timeout"),
         idle_timeout: bound.duration("idle_timeout"),
         write_timeout: bound.duration("write_timeout"),

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use pillarbox_model::Delimiter;
-use pillarbox_store::Store;
+use pillarbox_store::blobs::{Files, Options, Pack};
+use pillarbox_store::{Blobs, Store, sqlite};
 
 use super::MessageStore;
 
@@ -21,8 +22,6 @@ pub struct Settings {
     pub path: PathBuf,
     /// Where message bytes go.
     pub messages: MessageStore,
-    /// How new messages are written.
-    pub compression: Compression,
     /// How long to wait for another process.
     pub busy_timeout: Duration,
     /// SQLite's `cache_size`; 0 leaves it to SQLite.
@@ -30,23 +29,6 @@ pub struct Settings {
     /// What stands between levels of mailbox names.
     pub delimiter: Delimiter,
 }
-
-/// How new messages are written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Compression {
-    /// As they are.
-    Off,
-    /// LZ4.
-    Lz4,
-    /// Zstandard.
-    Zstd {
-        /// From 1 (fast) to 22 (small).
-        level: i32,
-    },
-}
-
-/// The level if the configuration does not say.
-pub const ZSTD_LEVEL: i32 = 3;
 
 /// Opens an engine.
 pub type Opener = fn(&Settings) -> Result<Arc<dyn Store>, anyhow::Error>;
@@ -58,6 +40,12 @@ type Known = (Settings, Weak<dyn Store>);
 pub struct Engines {
     open: Opener,
     known: Mutex<HashMap<PathBuf, Known>>,
+}
+
+impl Default for Engines {
+    fn default() -> Self {
+        Self::new(open)
+    }
 }
 
 impl Engines {
@@ -91,4 +79,22 @@ impl Engines {
         known.insert(settings.path.clone(), entry);
         Ok(store)
     }
+}
+
+/// Opens SQLite and a message store, making what isn't there.
+///
+/// # Errors
+/// One of them can't be opened, or a setting can't be had.
+pub fn open(settings: &Settings) -> Result<Arc<dyn Store>, anyhow::Error> {
+    let blobs: Arc<dyn Blobs> = match &settings.messages {
+        MessageStore::Pack(directory) => Arc::new(Pack::open(Options::new(directory))?),
+        MessageStore::Fs(directory) => Arc::new(Files::open(directory)?),
+    };
+    let engine = sqlite::Settings {
+        delimiter: settings.delimiter,
+        cache_size: settings.cache_size,
+        busy_timeout: settings.busy_timeout,
+        ..sqlite::Settings::new(&settings.path)
+    };
+    Ok(Arc::new(sqlite::Engine::open(engine, blobs)?))
 }

@@ -12,7 +12,7 @@ use crate::assemble::{Assembly, Mode};
 use crate::log::Logger;
 use crate::module::{Built, Declaration, Module, Offer, Parts};
 use crate::normalize::Normalize;
-use crate::storage::engine::{self, Compression, Settings};
+use crate::storage::engine::Settings;
 
 pub(crate) const MODULE: Module = Module {
     name: "storage.imapsql",
@@ -57,8 +57,8 @@ const DIRECTIVES: &[Directive] = &[
         "compression",
         Kind::Custom,
         "",
-        "Compresses new messages: `off` (the default), or `lz4` or `zstd` with an optional level. How a \
-         message was written is recorded with it, so this can be changed at any time.",
+        "How new messages are compressed: `off` (the default), or `lz4` or `zstd` with an optional level. This \
+         build knows only `off`.",
     ),
     Directive::new(
         "appendlimit",
@@ -175,11 +175,11 @@ fn build<'t>(
 ) -> Built<Option<Arc<Storage>>> {
     let bound = assembly.bind_inheriting(declaration, DIRECTIVES)?;
     check_unsupported(assembly, &bound)?;
+    check_compression(&bound)?;
     let (path, span) = database(assembly, declaration, &bound)?;
     let settings = Settings {
         path,
         messages: message_store(assembly, &bound)?,
-        compression: compression(&bound)?,
         busy_timeout: Duration::from_millis(
             u64::try_from(bound.integer("sqlite3_busy_timeout")).unwrap_or(0),
         ),
@@ -294,31 +294,28 @@ fn message_store<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Me
     }
 }
 
-fn compression(bound: &Bound<'_>) -> Built<Compression> {
+/// Compression is understood, and only `off` can be had.
+fn check_compression(bound: &Bound<'_>) -> Built<()> {
     let Some(node) = bound.node("compression") else {
-        return Ok(Compression::Off);
-    };
-    let fault = |message: &str| {
-        let error = Error::new(node.span(), message);
-        vec![error.help("one of `off`, `lz4`, `zstd`, `zstd LEVEL`")]
+        return Ok(());
     };
     let texts: Vec<&str> = node.texts().collect();
-    let (algorithm, level) = match texts.as_slice() {
-        [algorithm] => (*algorithm, None),
-        [algorithm, level] => (*algorithm, Some(*level)),
-        _ => return Err(fault("expected 1 or 2 arguments")),
+    let (message, help) = match texts.as_slice() {
+        ["off"] => return Ok(()),
+        ["lz4" | "zstd", level] if level.parse::<i32>().is_err() => (
+            "first argument for lz4 and zstd is compression level",
+            "as in `compression zstd 3`",
+        ),
+        ["lz4" | "zstd"] | ["lz4" | "zstd", _] => (
+            "compression is not supported yet by this build",
+            "use `compression off`, and messages stay readable when it is",
+        ),
+        _ => (
+            "unknown compression algorithm",
+            "one of `off`, `lz4`, `zstd`",
+        ),
     };
-    let level = level.map(str::parse).transpose();
-    let level = level.map_err(|_| fault("first argument for lz4 and zstd is compression level"))?;
-    match (algorithm, level) {
-        ("off", None) => Ok(Compression::Off),
-        ("off", Some(_)) => Err(fault("off takes no level")),
-        ("lz4", _) => Ok(Compression::Lz4),
-        ("zstd", level) => Ok(Compression::Zstd {
-            level: level.unwrap_or(engine::ZSTD_LEVEL),
-        }),
-        _ => Err(fault("unknown compression algorithm")),
-    }
+    Err(vec![Error::new(node.span(), message).help(help)])
 }
 
 fn delimiter(bound: &Bound<'_>) -> Delimiter {
