@@ -2,6 +2,7 @@
 
 pub mod assemble;
 pub mod auth;
+pub mod cli;
 pub mod imap;
 pub mod log;
 pub mod module;
@@ -9,6 +10,7 @@ pub mod net;
 pub mod normalize;
 pub mod precis;
 pub mod secret;
+pub mod service_manager;
 pub mod shutdown;
 pub mod storage;
 pub mod table;

@@ -60,9 +60,9 @@ pub type Fields<'a> = &'a [(&'a str, &'a dyn Value)];
 /// Where all loggers without a sink of their own write: stderr until [`install`] is called.
 static SINK: LazyLock<ArcSwap<Sink>> = LazyLock::new(|| ArcSwap::from_pointee(Sink::stderr()));
 
-/// Makes `sink` the one that all loggers write to, those that exist included.
-pub fn install(sink: Sink) {
-    SINK.store(Arc::new(sink));
+/// Makes `sink` the one that all loggers write to, those that exist included. Gives the one before.
+pub fn install(sink: impl Into<Arc<Sink>>) -> Arc<Sink> {
+    SINK.swap(sink.into())
 }
 
 /// Opens log files anew, after they were rotated. A file that can't be opened stays with its old

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,8 +78,8 @@ pub enum ListenError {
 }
 
 /// All sockets of the process, each with the endpoint that it serves now.
+#[derive(Default)]
 pub struct Listeners {
-    runtime_dir: PathBuf,
     quota: Arc<Quota>,
     running: HashMap<Place, Running>,
 }
@@ -108,16 +108,6 @@ struct Planned {
 }
 
 impl Listeners {
-    /// Nothing listens yet. Relative paths of unix sockets are in `runtime_dir`.
-    #[must_use]
-    pub fn new(runtime_dir: &Path) -> Self {
-        Self {
-            runtime_dir: runtime_dir.to_owned(),
-            quota: Arc::default(),
-            running: HashMap::new(),
-        }
-    }
-
     /// The connections of the process.
     #[must_use]
     pub fn quota(&self) -> &Arc<Quota> {
@@ -125,13 +115,17 @@ impl Listeners {
     }
 
     /// Opens the sockets that `endpoints` need and nobody has yet. Nothing is accepted from them
-    /// before [`Listeners::switch`].
+    /// before [`Listeners::switch`]. Relative paths of unix sockets are in `runtime_dir`.
     ///
     /// # Errors
     ///
     /// The first address that can't be had. What runs goes on as before.
-    pub async fn plan(&self, endpoints: Vec<Endpoint>) -> Result<Plan, ListenError> {
-        let mut planned = self.places(endpoints)?;
+    pub async fn plan(
+        &self,
+        endpoints: Vec<Endpoint>,
+        runtime_dir: &Path,
+    ) -> Result<Plan, ListenError> {
+        let mut planned = places(endpoints, runtime_dir)?;
         let v4_ports = v4_ports(&planned);
         for one in &mut planned {
             if self.running.contains_key(&one.place) {
@@ -189,39 +183,6 @@ impl Listeners {
         };
         self.running.insert(planned.place, running);
     }
-
-    fn places(&self, endpoints: Vec<Endpoint>) -> Result<Vec<Planned>, ListenError> {
-        let mut planned: Vec<Planned> = Vec::new();
-        for endpoint in endpoints.into_iter().map(Arc::new) {
-            for address in endpoint.addresses.clone() {
-                let place = resolve(&address.place, &self.runtime_dir);
-                let (name, text) = (endpoint.log.name().to_owned(), address.to_string());
-                if planned.iter().any(|one| one.place == place) {
-                    return Err(ListenError::Twice {
-                        endpoint: name,
-                        address: text,
-                    });
-                }
-                if address.tls && matches!(endpoint.tls, TlsSettings::Off) {
-                    return Err(ListenError::NoTls {
-                        endpoint: name,
-                        address: text,
-                    });
-                }
-                let service = Service {
-                    endpoint: Arc::clone(&endpoint),
-                    tls: address.tls,
-                };
-                planned.push(Planned {
-                    place,
-                    address,
-                    service,
-                    opened: Vec::new(),
-                });
-            }
-        }
-        Ok(planned)
-    }
 }
 
 impl Drop for Running {
@@ -230,6 +191,40 @@ impl Drop for Running {
             task.abort();
         }
     }
+}
+
+/// All places of a configuration, before anything is opened.
+fn places(endpoints: Vec<Endpoint>, runtime_dir: &Path) -> Result<Vec<Planned>, ListenError> {
+    let mut planned: Vec<Planned> = Vec::new();
+    for endpoint in endpoints.into_iter().map(Arc::new) {
+        for address in endpoint.addresses.clone() {
+            let place = resolve(&address.place, runtime_dir);
+            let (name, text) = (endpoint.log.name().to_owned(), address.to_string());
+            if planned.iter().any(|one| one.place == place) {
+                return Err(ListenError::Twice {
+                    endpoint: name,
+                    address: text,
+                });
+            }
+            if address.tls && matches!(endpoint.tls, TlsSettings::Off) {
+                return Err(ListenError::NoTls {
+                    endpoint: name,
+                    address: text,
+                });
+            }
+            let service = Service {
+                endpoint: Arc::clone(&endpoint),
+                tls: address.tls,
+            };
+            planned.push(Planned {
+                place,
+                address,
+                service,
+                opened: Vec::new(),
+            });
+        }
+    }
+    Ok(planned)
 }
 
 /// A place with its path made absolute, so that two spellings of one are one.

@@ -20,7 +20,7 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let (log, written) = Logger::captured("imap");
         Self {
-            listeners: Listeners::new(directory.path()),
+            listeners: Listeners::default(),
             shutdown: Shutdown::default(),
             log,
             written,
@@ -47,8 +47,12 @@ impl Server {
         }
     }
 
+    async fn plan(&self, endpoints: Vec<Endpoint>) -> Result<Plan, ListenError> {
+        self.listeners.plan(endpoints, self.directory.path()).await
+    }
+
     async fn serve(&mut self, endpoints: Vec<Endpoint>) {
-        let plan = self.listeners.plan(endpoints).await.unwrap();
+        let plan = self.plan(endpoints).await.unwrap();
         self.listeners.switch(plan, &self.shutdown);
     }
 
@@ -188,7 +192,7 @@ async fn a_plan_that_fails_changes_nothing() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("tcp://{}", holder.local_addr().unwrap());
     let new = server.endpoint("new", &["tcp://127.0.0.1:0", &taken]);
-    let error = server.listeners.plan(vec![new]).await.err().unwrap();
+    let error = server.plan(vec![new]).await.err().unwrap();
     assert!(
         error
             .to_string()
@@ -202,10 +206,10 @@ async fn a_plan_that_fails_changes_nothing() {
 async fn addresses_that_make_no_sense_are_refused() {
     let server = Server::new();
     let twice = server.endpoint("one", &["unix://a", "unix://a"]);
-    let error = server.listeners.plan(vec![twice]).await.err().unwrap();
+    let error = server.plan(vec![twice]).await.err().unwrap();
     assert_eq!(error.to_string(), "imap: unix://a is listened on twice");
     let no_tls = server.endpoint("one", &["tls://127.0.0.1:0"]);
-    let error = server.listeners.plan(vec![no_tls]).await.err().unwrap();
+    let error = server.plan(vec![no_tls]).await.err().unwrap();
     let expected = "imap: can't listen on tls://127.0.0.1:0 without TLS configuration";
     assert_eq!(error.to_string(), expected);
 }
@@ -223,7 +227,7 @@ async fn both_wildcards_share_a_port() {
     );
     for pair in [[&six, &four], [&four, &six]] {
         let endpoint = server.endpoint("one", &pair.map(String::as_str));
-        assert!(server.listeners.plan(vec![endpoint]).await.is_ok());
+        assert!(server.plan(vec![endpoint]).await.is_ok());
     }
 }
 

@@ -1,0 +1,154 @@
+//! The command line: one file a command.
+//!
+//! A command is a type with [`clap::Args`] and a method `run(self, &Context) -> Result<(), Failure>`. The
+//! exit status is 0, 1 for a failure, and 2 for a wrong command line or configuration.
+
+mod verify_config;
+mod version;
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use pillarbox_config::{Errors, Tree};
+
+/// Where the configuration is if nobody says.
+pub const DEFAULT_CONFIG: &str = "/etc/pillarbox/pillarbox.conf";
+
+/// An IMAP server.
+#[derive(Parser)]
+#[command(name = "pillarbox", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    context: Context,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What holds for all commands.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Context {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "PILLARBOX_CONFIG",
+        default_value = DEFAULT_CONFIG
+    )]
+    pub config: PathBuf,
+    /// Log more, whatever the configuration says
+    #[arg(long, global = true)]
+    pub debug: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the configuration without starting anything
+    VerifyConfig(verify_config::VerifyConfig),
+    /// Show the version and where files are expected
+    Version(version::Version),
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration is wrong. Exit status 2, which tells the service manager that trying again
+    /// is no use.
+    Configuration(Errors),
+    /// What was asked for, on the command line or in its place, makes no sense. Exit status 2.
+    Usage(String),
+    /// Anything else. Exit status 1.
+    Failed(anyhow::Error),
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { context, command } = Cli::parse();
+    let outcome = match command {
+        Command::VerifyConfig(command) => command.run(&context),
+        Command::Version(command) => command.run(&context),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprint!("{failure}");
+            failure.status()
+        }
+    }
+}
+
+impl Context {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read, or is not in the language.
+    pub fn load(&self) -> Result<Tree, Failure> {
+        load(&self.config).map_err(Failure::Configuration)
+    }
+}
+
+/// Reads a configuration with all that it imports.
+///
+/// # Errors
+///
+/// A file can't be read, or is not in the language.
+pub fn load(path: &Path) -> Result<Tree, Errors> {
+    let mut read = |path: &str| std::fs::read_to_string(path);
+    let environment = |name: &str| std::env::var(name).ok();
+    pillarbox_config::load(&path.to_string_lossy(), &mut read, &environment)
+}
+
+impl Failure {
+    fn status(&self) -> ExitCode {
+        match self {
+            Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
+            Self::Failed(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(errors) => {
+                f.write_str(&errors.render(std::io::stderr().is_terminal()))
+            }
+            Self::Usage(text) => writeln!(f, "Error: {text}"),
+            Self::Failed(error) => writeln!(f, "Error: {error:#}"),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_on_either_side() {
+        for words in [
+            ["pillarbox", "--config", "a.conf", "version"],
+            ["pillarbox", "version", "--config", "a.conf"],
+        ] {
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert_eq!(cli.context.config, Path::new("a.conf"));
+        }
+    }
+}
