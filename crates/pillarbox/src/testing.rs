@@ -1,9 +1,10 @@
 //! What the tests of modules have in common.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use pillarbox_config::{Errors, Tree};
+use tokio::runtime::Runtime;
 
 use crate::assemble::{Mode, Options, instance};
 use crate::module::Parts;
@@ -83,12 +84,10 @@ pub(crate) fn look_error(table: &dyn Table, key: &str) -> String {
     format!("{:#}", now(table.lookup_all(key)).unwrap_err())
 }
 
-/// Runs a future to its end.
+/// Runs a future to its end, where blocking is allowed, as in the server.
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(future)
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.block_on(future)
 }
 
 /// A password.

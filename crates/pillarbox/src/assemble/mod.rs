@@ -8,6 +8,8 @@ mod globals;
 mod imap;
 mod registry;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
 use std::collections::HashMap;
