@@ -8,7 +8,7 @@
 //!    three and gives a [`Tree`];
 //! 4. [`bind`] reads one block of the tree by a table of [`Directive`]s and gives a [`Bound`].
 //!
-//! The same table will print the documentation, so that what is parsed
+//! The same table prints the documentation ([`reference_page`], [`sample`]), so that what is parsed
 //! and what is written about it can't differ.
 //!
 //! This crate opens no file and reads no environment: both come through closures. Nothing in a file
@@ -22,6 +22,7 @@ mod error;
 mod expand;
 mod lex;
 pub mod limit;
+mod page;
 mod parse;
 mod print;
 mod reference;
@@ -35,6 +36,7 @@ pub use bind::{Bound, bind, bind_top};
 pub use directive::{Directive, Kind, check_table};
 pub use error::{Error, Errors, Fault};
 pub use expand::load;
+pub use page::{reference_page, sample};
 pub use print::print;
 pub use reference::{Reference, reference};
 pub use suggest::nearest;

@@ -93,7 +93,7 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn of(files: &'a Files, span: Span) -> Option<Self> {
         let text = files.text(span.file);
-        let at = usize::try_from(span.start).ok()?;
+        let at = text.floor_char_boundary(usize::try_from(span.start).ok()?);
         let (before, after) = text.split_at_checked(at)?;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let end = after.find('\n').map_or(text.len(), |newline| at + newline);
@@ -109,9 +109,8 @@ impl<'a> Line<'a> {
     /// The part of `span` on this line, in bytes of the line.
     fn within(&self, span: Span) -> Range<usize> {
         let bound = |at: u32| {
-            (at as usize)
-                .saturating_sub(self.start)
-                .min(self.text.len())
+            let at = (at as usize).saturating_sub(self.start);
+            self.text.floor_char_boundary(at)
         };
         let (start, end) = (bound(span.start), bound(span.end));
         start..end.max(start)
