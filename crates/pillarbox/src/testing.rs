@@ -26,14 +26,21 @@ fn try_tree(text: &str) -> Result<Tree, Errors> {
 }
 
 /// How tests assemble: no engine can be opened.
-pub(crate) fn options(mode: Mode) -> Options {
+fn options(mode: Mode) -> Options {
     Options::new(mode, |_| anyhow::bail!("there is no engine in this test"))
+}
+
+/// The block called `name`, of a server whose state is in a directory that goes away at once.
+fn block(text: &str, mode: Mode, name: &str) -> Result<Parts, Errors> {
+    let state = tempfile::tempdir().unwrap();
+    let text = format!("{text}\nstate_dir {}", state.path().display());
+    instance(&tree(&text), &options(mode), name)
 }
 
 /// What the block called `name` gives.
 #[track_caller]
 pub(crate) fn parts(text: &str, name: &str) -> Parts {
-    match instance(&tree(text), &options(Mode::Run), name) {
+    match block(text, Mode::Run, name) {
         Ok(parts) => parts,
         Err(errors) => panic!("{}", errors.render(false)),
     }
@@ -41,13 +48,13 @@ pub(crate) fn parts(text: &str, name: &str) -> Parts {
 
 /// Checks the block called `name`.
 pub(crate) fn verify(text: &str, name: &str) -> Result<(), Errors> {
-    instance(&tree(text), &options(Mode::Verify), name).map(drop)
+    block(text, Mode::Verify, name).map(drop)
 }
 
 /// What is said against the block called `name`.
 #[track_caller]
 pub(crate) fn refused(text: &str, name: &str) -> String {
-    match instance(&tree(text), &options(Mode::Run), name) {
+    match block(text, Mode::Run, name) {
         Ok(_) => panic!("it was accepted"),
         Err(errors) => errors.render(false),
     }
@@ -56,8 +63,8 @@ pub(crate) fn refused(text: &str, name: &str) -> String {
 /// A table from `text`, which is what would follow a directive that takes one.
 #[track_caller]
 pub(crate) fn table(text: &str) -> Arc<dyn Table> {
-    let block = format!("auth.pass_table x {{\ntable {text}\n}}");
-    parts(&block, "x").credentials.unwrap().table()
+    let text = format!("auth.pass_table x {{\ntable {text}\n}}");
+    parts(&text, "x").credentials.unwrap().table()
 }
 
 /// What is said against a table; its first line is line 1.

@@ -256,7 +256,7 @@ impl<'t> Assembly<'t> {
         }
         let used = Cell::new(None);
         let find = |word: &Word| {
-            let index = self.find(word)?;
+            let index = self.find_word(word)?;
             let block = &self.blocks[index];
             check_offer(block.module, block.name, Offer::Certificates, word.span)?;
             used.set(Some(index));
@@ -282,7 +282,7 @@ impl<'t> Assembly<'t> {
         let word = reference.word();
         match reference {
             Reference::Named(_) => {
-                let index = self.find(word).map_err(|error| vec![error])?;
+                let index = self.find_word(word).map_err(|error| vec![error])?;
                 let block = &self.blocks[index];
                 check_offer(block.module, block.name, offer, word.span)
                     .map_err(|error| vec![error])?;
@@ -302,11 +302,15 @@ impl<'t> Assembly<'t> {
     }
 
     /// The block that `&name` means.
-    fn find(&self, word: &Word) -> Result<usize, Error> {
-        let name = word.text.strip_prefix('&').unwrap_or(&word.text);
+    fn find_word(&self, word: &Word) -> Result<usize, Error> {
+        self.find(word.text.strip_prefix('&').unwrap_or(&word.text), word.span)
+    }
+
+    /// The block of that name, which is asked for at `span`.
+    fn find(&self, name: &str, span: Span) -> Result<usize, Error> {
         self.names.get(name).copied().ok_or_else(|| {
             let message = format!("no such instance registered: {name}");
-            let error = Error::new(word.span, message);
+            let error = Error::new(span, message);
             match nearest(name, self.names.keys().copied()) {
                 Some(near) => error.help(format!("did you mean `&{near}`?")),
                 None => error.help("a block of this name has to stand at top level"),

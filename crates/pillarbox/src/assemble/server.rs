@@ -85,12 +85,11 @@ pub fn globals(tree: &Tree) -> Result<Globals, Errors> {
 pub fn instance(tree: &Tree, options: &Options, name: &str) -> Result<Parts, Errors> {
     let mut errors = Vec::new();
     let parts = Assembly::new(tree, options, &mut errors).and_then(|(mut assembly, _)| {
-        let Some(&index) = assembly.names.get(name) else {
-            let message = format!("no such instance registered: {name}");
-            return Err(vec![Error::new(tree.beginning(), message)]);
-        };
-        let span = assembly.blocks[index].node.span();
-        assembly.make(index, span)
+        if assembly.mode == Mode::Run {
+            prepare(tree, &assembly.globals.state_dir)?;
+        }
+        let index = assembly.find(name, tree.beginning());
+        assembly.make(index.map_err(|error| vec![error])?, tree.beginning())
     });
     match parts {
         Ok(parts) if errors.is_empty() => Ok(parts),
@@ -108,7 +107,8 @@ fn failure(tree: &Tree, errors: Vec<Error>) -> Errors {
 fn assemble_into(tree: &Tree, options: &Options, errors: &mut Vec<Error>) -> Built<Server> {
     let (mut assembly, nodes) = Assembly::new(tree, options, errors)?;
     if assembly.mode == Mode::Run {
-        prepare_directories(tree, &assembly.globals)?;
+        prepare(tree, &assembly.globals.state_dir)?;
+        prepare(tree, &assembly.globals.runtime_dir)?;
     }
     if nodes.is_empty() {
         let error = Error::new(
@@ -162,16 +162,12 @@ fn warnings(tree: &Tree, assembly: &Assembly<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Makes the state and the runtime directory, for nobody else to look into.
-fn prepare_directories(tree: &Tree, globals: &Globals) -> Built<()> {
-    let prepare = |path: &Path| {
-        prepare_directory(path).map_err(|error| {
-            let message = format!("{} can't be used: {error}", path.display());
-            vec![Error::new(tree.beginning(), message)]
-        })
-    };
-    prepare(&globals.state_dir)?;
-    prepare(&globals.runtime_dir)
+/// Makes a directory of the server, for nobody else to look into.
+fn prepare(tree: &Tree, path: &Path) -> Built<()> {
+    prepare_directory(path).map_err(|error| {
+        let message = format!("{} can't be used: {error}", path.display());
+        vec![Error::new(tree.beginning(), message)]
+    })
 }
 
 /// Makes a directory if need be, and sees whether it can be written to.

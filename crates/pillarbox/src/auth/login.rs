@@ -62,10 +62,13 @@ impl Login {
         // One user under several spellings is one.
         let account = self.auth_normalize.apply(user);
         let account = account.as_deref().unwrap_or(user);
-        tokio::time::sleep(self.penalties.attempt(address, account, Instant::now())).await;
+        tokio::time::sleep(self.penalties.delay(address, account, Instant::now())).await;
         let outcome = self.login(user, password).await;
-        if !matches!(outcome, Err(Denied::Credentials(_))) {
-            self.penalties.forgive(address, account, Instant::now());
+        match &outcome {
+            Ok(_) => self.penalties.succeeded(address, account, Instant::now()),
+            Err(Denied::Credentials(_)) => self.penalties.failed(address, account, Instant::now()),
+            // Nobody's fault.
+            Err(Denied::Unavailable(_)) => {}
         }
         outcome
     }
@@ -120,6 +123,7 @@ pub(super) async fn first_accepting(
 mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use anyhow::anyhow;
 
@@ -290,18 +294,18 @@ mod tests {
         );
     }
 
-    /// Only wrong passwords are held against anybody.
+    /// Only wrong passwords are held against anybody, and under any spelling of the name.
     #[test]
-    fn successes_and_breakdowns_leave_no_penalty() {
-        let fake = accepting("a");
-        let good = login(&[&fake]);
-        for _ in 0..50 {
-            now(good.login_from(&Peer::Unix, "a", &secret("x"))).unwrap();
-        }
-        let down = broken();
-        let down = login(&[&down]);
-        for _ in 0..50 {
-            assert!(now(down.login_from(&Peer::Unix, "a", &secret("x"))).is_err());
-        }
+    fn wrong_passwords_are_counted() {
+        let waits = |fake: Arc<Fake>, password: &str| {
+            let login = login(&[&fake]);
+            for _ in 0..5 {
+                let _ = now(login.login_from(&Peer::Unix, "A", &secret(password)));
+            }
+            login.penalties.delay(None, "a", Instant::now()) > Duration::ZERO
+        };
+        assert!(waits(accepting("a"), "y"));
+        assert!(!waits(accepting("a"), "x"));
+        assert!(!waits(broken(), "y"));
     }
 }

@@ -1,8 +1,9 @@
 //! Back-off after failed logins, by address and by account.
 //!
 //! Pure: the time is an argument. A few failures are free, since people mistype; then each doubles
-//! the wait, up to a bound. Time heals. An attempt counts as a failure until it is forgiven, so that many
-//! at once don't all go free.
+//! the wait, up to a bound. Time heals, and a success forgives what the same account failed. Attempts under
+//! way do not count, or all clients behind one address would wait for each other after a restart;
+//! how many these can be is bounded by the connections an address may have.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -64,36 +65,59 @@ impl Default for Penalties {
 }
 
 impl Penalties {
-    /// Counts an attempt and says how long it has to wait before it is looked at.
+    /// How long an attempt has to wait before it is looked at.
     #[must_use]
-    pub fn attempt(&self, address: Option<IpAddr>, account: &str, now: Instant) -> Duration {
+    pub fn delay(&self, address: Option<IpAddr>, account: &str, now: Instant) -> Duration {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut wait = Duration::ZERO;
-        for key in self.keys(address, account) {
-            let entry = entries.entry(key, now);
-            wait = wait.max(key.wait(entry.failures));
-            entry.failures = (entry.failures + 1).min(MOST);
-        }
-        wait
+        let waits = self
+            .keys(address, account)
+            .map(|key| key.wait(entries.failures(key, now)));
+        waits.max().unwrap_or_default()
     }
 
-    /// Takes an attempt back, since it was none: it succeeded, or nobody could tell. What failed
-    /// before it from this address stays counted.
-    pub fn forgive(&self, address: Option<IpAddr>, account: &str, now: Instant) {
+    /// Counts a wrong password or an unknown user.
+    pub fn failed(&self, address: Option<IpAddr>, account: &str, now: Instant) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         for key in self.keys(address, account) {
             let entry = entries.entry(key, now);
-            entry.failures = entry.failures.saturating_sub(1);
+            entry.failures = (entry.failures + 1).min(MOST);
         }
+    }
+
+    /// Forgives an account its failures, and the address as many. Other failures from there stay
+    /// counted, so that an account of one's own buys no tries at those of others.
+    pub fn succeeded(&self, address: Option<IpAddr>, account: &str, now: Instant) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let forgiven = entries.failures(self.account(account), now);
+        if forgiven > 0 {
+            for key in self.keys(address, account) {
+                let entry = entries.entry(key, now);
+                entry.failures = entry.failures.saturating_sub(forgiven);
+            }
+        }
+    }
+
+    fn account(&self, account: &str) -> Key {
+        Key::Account(self.hasher.hash_one(account))
     }
 
     fn keys(&self, address: Option<IpAddr>, account: &str) -> impl Iterator<Item = Key> {
-        let account = Key::Account(self.hasher.hash_one(account));
-        address.map(Key::address).into_iter().chain([account])
+        address
+            .map(Key::address)
+            .into_iter()
+            .chain([self.account(account)])
     }
 }
 
 impl Generations {
+    /// How many failures are left of a key. No entry is made for those who never failed.
+    fn failures(&mut self, key: Key, now: Instant) -> u32 {
+        if !self.young.contains_key(&key) && !self.old.contains_key(&key) {
+            return 0;
+        }
+        self.entry(key, now).failures
+    }
+
     /// The entry of a key, healed up to now.
     fn entry(&mut self, key: Key, now: Instant) -> &mut Entry {
         if self.young.len() >= ENTRIES && !self.young.contains_key(&key) {
@@ -157,88 +181,93 @@ mod tests {
         Some(text.parse().unwrap())
     }
 
-    /// Waits of attempts in a row, in tenths of a second.
+    /// Waits of failures in a row, in tenths of a second.
     fn waits(
         penalties: &Penalties,
         address: Option<IpAddr>,
-        account: &str,
+        accounts: impl Iterator<Item = String>,
         now: Instant,
     ) -> Vec<u128> {
-        (0..12)
-            .map(|_| penalties.attempt(address, account, now).as_millis() / 100)
-            .collect()
+        let wait = |account: String| {
+            let wait = penalties.delay(address, &account, now);
+            penalties.failed(address, &account, now);
+            wait.as_millis() / 100
+        };
+        accounts.map(wait).collect()
+    }
+
+    /// The same account a dozen times.
+    fn dozen(account: &str) -> impl Iterator<Item = String> {
+        std::iter::repeat_n(account.to_owned(), 12)
     }
 
     #[test]
     fn waits_double_up_to_a_bound() {
         let (penalties, now) = (Penalties::default(), Instant::now());
-        let expected = [0, 0, 0, 0, 0, 5, 10, 20, 40, 40, 40, 40];
-        assert_eq!(waits(&penalties, None, "a", now), expected, "by account");
-        let mut by_address = Vec::new();
-        for account in 0..12 {
-            let wait = penalties.attempt(ip("192.0.2.1"), &account.to_string(), now);
-            by_address.push(wait.as_millis() / 100);
-        }
+        let by_account = waits(&penalties, None, dozen("a"), now);
+        assert_eq!(by_account, [0, 0, 0, 0, 0, 5, 10, 20, 40, 40, 40, 40]);
+        let accounts = (0..12).map(|number| number.to_string());
+        let by_address = waits(&penalties, ip("192.0.2.1"), accounts, now);
         assert_eq!(by_address, [0, 0, 0, 0, 0, 5, 10, 20, 40, 80, 150, 150]);
     }
 
     #[test]
     fn others_do_not_wait() {
         let (penalties, now) = (Penalties::default(), Instant::now());
-        let _ = waits(&penalties, ip("192.0.2.1"), "a", now);
-        assert_eq!(penalties.attempt(ip("192.0.2.2"), "b", now), Duration::ZERO);
-        assert_eq!(penalties.attempt(None, "c", now), Duration::ZERO);
+        let _ = waits(&penalties, ip("192.0.2.1"), dozen("a"), now);
+        assert_eq!(penalties.delay(ip("192.0.2.2"), "b", now), Duration::ZERO);
+        assert_eq!(penalties.delay(None, "c", now), Duration::ZERO);
     }
 
     /// A customer with a /64 has no more tries than one with a single address.
     #[test]
     fn an_ipv6_network_is_one() {
         let (penalties, now) = (Penalties::default(), Instant::now());
-        let _ = waits(&penalties, ip("2001:db8::1"), "a", now);
-        assert!(penalties.attempt(ip("2001:db8::ffff:2"), "b", now) > Duration::ZERO);
+        let _ = waits(&penalties, ip("2001:db8::1"), dozen("a"), now);
+        assert!(penalties.delay(ip("2001:db8::ffff:2"), "b", now) > Duration::ZERO);
         assert_eq!(
-            penalties.attempt(ip("2001:db8:0:1::1"), "c", now),
+            penalties.delay(ip("2001:db8:0:1::1"), "c", now),
             Duration::ZERO
         );
-        let _ = waits(&penalties, ip("::ffff:192.0.2.1"), "d", now);
-        assert!(penalties.attempt(ip("192.0.2.1"), "e", now) > Duration::ZERO);
+        let _ = waits(&penalties, ip("::ffff:192.0.2.1"), dozen("d"), now);
+        assert!(penalties.delay(ip("192.0.2.1"), "e", now) > Duration::ZERO);
     }
 
     #[test]
     fn time_heals() {
         let (penalties, start) = (Penalties::default(), Instant::now());
-        let _ = waits(&penalties, None, "a", start);
-        let later = start + HEALS * 5;
-        let wait = penalties.attempt(None, "a", later);
-        assert_eq!(wait, FIRST_WAIT * 4, "seven failures of twelve are left");
-        let healed = later + HEALS * MOST;
-        assert_eq!(penalties.attempt(None, "a", healed), Duration::ZERO);
+        let _ = waits(&penalties, None, dozen("a"), start);
+        let later = start + HEALS * 6;
+        let wait = penalties.delay(None, "a", later);
+        assert_eq!(wait, FIRST_WAIT * 2, "six failures of twelve are left");
+        assert_eq!(penalties.delay(None, "a", later + HEALS), FIRST_WAIT);
+        assert_eq!(
+            penalties.delay(None, "a", later + HEALS * 2),
+            Duration::ZERO
+        );
     }
 
     #[test]
-    fn who_succeeds_never_waits() {
+    fn a_success_forgives_ones_own_failures() {
         let (penalties, now) = (Penalties::default(), Instant::now());
-        for _ in 0..100 {
-            assert_eq!(penalties.attempt(ip("192.0.2.1"), "a", now), Duration::ZERO);
-            penalties.forgive(ip("192.0.2.1"), "a", now);
-        }
+        let _ = waits(&penalties, ip("192.0.2.1"), dozen("a"), now);
+        penalties.succeeded(ip("192.0.2.1"), "a", now);
+        assert_eq!(penalties.delay(ip("192.0.2.1"), "a", now), Duration::ZERO);
     }
 
-    /// An account of one's own does not buy tries at those of others.
     #[test]
-    fn a_success_does_not_wash_an_address() {
+    fn a_success_forgives_nobody_elses() {
         let (penalties, now) = (Penalties::default(), Instant::now());
-        let _ = waits(&penalties, ip("192.0.2.1"), "victim", now);
-        let _ = penalties.attempt(ip("192.0.2.1"), "own", now);
-        penalties.forgive(ip("192.0.2.1"), "own", now);
-        assert!(penalties.attempt(ip("192.0.2.1"), "other", now) > Duration::ZERO);
+        let _ = waits(&penalties, ip("192.0.2.1"), dozen("victim"), now);
+        penalties.succeeded(ip("192.0.2.1"), "own", now);
+        assert!(penalties.delay(ip("192.0.2.1"), "other", now) > Duration::ZERO);
     }
 
     #[test]
     fn memory_is_bounded() {
         let (penalties, now) = (Penalties::default(), Instant::now());
         for account in 0..ENTRIES * 3 {
-            let _ = penalties.attempt(None, &account.to_string(), now);
+            penalties.failed(None, &account.to_string(), now);
         }
         let entries = penalties.entries.lock().unwrap();
         assert!(entries.young.len() <= ENTRIES && entries.old.len() <= ENTRIES);
