@@ -72,7 +72,7 @@ fn snippets<'a>(files: &'a Files, error: &'a Error) -> Vec<Snippet<'a, Annotatio
             None => {
                 let mut snippet = Snippet::source(line.text).line_start(line.number);
                 if kind != AnnotationKind::Primary {
-                    snippet = snippet.path(files.path(span.file));
+                    snippet = snippet.path(printable(files.path(span.file)));
                 }
                 lines.push((line, snippet.annotation(annotation)));
             }

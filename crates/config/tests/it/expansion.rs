@@ -142,7 +142,7 @@ fn snippet_and_import_mistakes() {
         ),
         (
             "(s) { import t }\n(t) { import s }\nimport s",
-            "F:1:7: hit import expansion limit",
+            "F:2:7: hit import expansion limit",
         ),
         ("import F", "F:1:1: hit import expansion limit"),
     ] {
