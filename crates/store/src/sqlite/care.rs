@@ -4,21 +4,24 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::Engine;
 use super::commit::now;
+use super::tx::Tx;
 use crate::blob::Location;
 use crate::{Error, Finding};
 
-/// Pages copied at a time; writers get their turn in between.
-const BACKUP_PAGES: i32 = 1_024;
+/// Pages copied at a time: all. A reader keeps no writer waiting, and a copy in steps would start again after each
+/// commit, on a busy server for ever.
+const BACKUP_PAGES: i32 = i32::MAX;
 /// Blobs given up in one go: bounds the transaction.
-const REAP_BLOBS: usize = 10_000;
+const REAP_BLOBS: i64 = 10_000;
 
 /// Rows first, then bytes: bytes are only ever added, so what the rows name is there. Nothing is reaped meanwhile
 /// that was not dead for the grace period before.
 pub(super) async fn backup(engine: &Engine, directory: &Path) -> Result<(), Error> {
+    let _copying = engine.copying.lock().await;
     std::fs::create_dir_all(directory)?;
     let name = engine.settings.path.file_name().unwrap_or_default();
     let target = directory.join(name);
@@ -155,32 +158,59 @@ fn named_blobs(sql: &Connection) -> Result<Vec<(Location, u64)>, Error> {
     Ok(blobs.collect::<Result<_, _>>()?)
 }
 
-/// Gives up blobs whose grace period is over: first their rows, durably, then their bytes.
+/// Gives up blobs whose grace period is over: first their rows, durably, then their bytes. In between they are
+/// listed as doomed, so that a crash neither leaks them nor makes them look like lost messages.
 pub(super) async fn reap(engine: &Engine) -> Result<u64, Error> {
+    let _copying = engine.copying.lock().await;
     let before = now() - engine.settings.grace.as_secs() as i64;
-    let dead = engine
-        .committer
-        .submit(Vec::new(), move |tx, _| {
-            let mut statement = tx.sql.prepare_cached(
-                "DELETE FROM blob WHERE id IN
-                   (SELECT id FROM blob WHERE refs = 0 AND dead_since <= ? LIMIT ?)
-                 RETURNING id, location",
-            )?;
-            let dead = statement.query_map(params![before, REAP_BLOBS as i64], |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    Location(row.get_ref(1)?.as_str()?.into()),
-                ))
-            })?;
-            let dead: Vec<_> = dead.collect::<Result<_, _>>()?;
-            for (id, _) in &dead {
-                tx.sql
-                    .prepare_cached("DELETE FROM digest WHERE blob = ?")?
-                    .execute([id])?;
-            }
-            Ok(dead)
-        })
-        .await?;
-    let locations: Vec<Location> = dead.into_iter().map(|(_, location)| location).collect();
-    engine.blobs.forget(&locations).await
+    let mut freed = 0;
+    loop {
+        let submitted = engine
+            .committer
+            .submit(Vec::new(), move |tx, _| doom_dead(tx, before));
+        let doomed = submitted.await?;
+        if doomed.is_empty() {
+            return Ok(freed);
+        }
+        freed += engine.blobs.forget(&doomed).await?;
+        engine
+            .committer
+            .submit(Vec::new(), move |tx, _| forget_doomed(tx.sql, &doomed))
+            .await?;
+    }
+}
+
+/// Takes rows of dead blobs away. Returns the locations to be given up, some at a time.
+fn doom_dead(tx: &Tx<'_>, before: i64) -> Result<Vec<Location>, Error> {
+    let mut statement = tx.sql.prepare_cached(
+        "DELETE FROM blob WHERE id IN
+           (SELECT id FROM blob WHERE refs = 0 AND dead_since <= ? LIMIT ?)
+         RETURNING id, location",
+    )?;
+    let dead = statement.query_map(params![before, REAP_BLOBS], |row| {
+        Ok((row.get(0)?, location(row, 1)?))
+    })?;
+    for (id, place) in dead.collect::<Result<Vec<(i64, _)>, _>>()? {
+        tx.sql
+            .prepare_cached("DELETE FROM digest WHERE blob = ?")?
+            .execute([id])?;
+        tx.doom(&[place])?;
+    }
+    let mut statement = tx
+        .sql
+        .prepare_cached("SELECT location FROM doomed LIMIT ?")?;
+    let doomed = statement.query_map([REAP_BLOBS], |row| location(row, 0))?;
+    Ok(doomed.collect::<Result<_, _>>()?)
+}
+
+fn forget_doomed(sql: &Connection, gone: &[Location]) -> Result<(), Error> {
+    let mut statement = sql.prepare_cached("DELETE FROM doomed WHERE location = ?")?;
+    for place in gone {
+        statement.execute([&*place.0])?;
+    }
+    Ok(())
+}
+
+fn location(row: &Row<'_>, column: usize) -> rusqlite::Result<Location> {
+    Ok(Location(row.get_ref(column)?.as_str()?.into()))
 }

@@ -13,6 +13,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use super::Settings;
+use super::checkpoint::Checkpoint;
+use super::lock::Lock;
 use super::open::OpenMailboxes;
 use super::tx::{Effect, Tx};
 use crate::Error;
@@ -48,8 +50,8 @@ struct Incoming {
 /// An operation that waits.
 trait Job: Send {
     fn blobs(&mut self) -> &mut Vec<Incoming>;
-    /// Does it inside the transaction; false if it is refused and has to be rolled back.
-    fn run(&mut self, tx: &mut Tx<'_>, stored: Vec<Stored>) -> bool;
+    /// Does it inside the transaction. What it did is to be rolled back on an error.
+    fn run(&mut self, tx: &mut Tx<'_>, stored: Vec<Stored>) -> Result<(), Error>;
     /// Answers whoever waits.
     fn finish(self: Box<Self>, committed: Result<(), Error>);
 }
@@ -70,10 +72,13 @@ where
         &mut self.blobs
     }
 
-    fn run(&mut self, tx: &mut Tx<'_>, stored: Vec<Stored>) -> bool {
-        let result = self.work.take().map(|work| work(tx, stored));
-        let done = matches!(result, Some(Ok(_)));
-        self.result = result;
+    fn run(&mut self, tx: &mut Tx<'_>, stored: Vec<Stored>) -> Result<(), Error> {
+        let Some(work) = self.work.take() else {
+            return Ok(());
+        };
+        let result = work(tx, stored);
+        let done = result.as_ref().map(drop).map_err(Error::clone);
+        self.result = Some(result);
         done
     }
 
@@ -104,18 +109,28 @@ pub(super) struct Committer {
     queue: Mutex<Queue>,
     /// After a failed sync nothing that was written can be trusted to be on disk.
     poisoned: AtomicBool,
+    checkpoint: Arc<Checkpoint>,
+    /// Last, so that it is given up when the connections are closed.
+    _lock: Lock,
 }
 
 impl Committer {
-    pub(super) fn new(connection: Connection, settings: Settings, blobs: Arc<dyn Blobs>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        settings: Settings,
+        blobs: Arc<dyn Blobs>,
+        lock: Lock,
+    ) -> Self {
         let open = OpenMailboxes::new(settings.cache_bytes);
         Self {
             connection: Mutex::new(connection),
+            checkpoint: Arc::new(Checkpoint::new(settings.clone())),
             settings,
             blobs,
             open,
             queue: Mutex::default(),
             poisoned: AtomicBool::new(false),
+            _lock: lock,
         }
     }
 
@@ -152,6 +167,7 @@ impl Committer {
 
     /// Works until nothing waits.
     async fn lead(self: Arc<Self>) {
+        let _leading = Leading(&self);
         loop {
             let batch = {
                 let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,13 +190,14 @@ impl Committer {
         let stored = match self.store_blobs(&mut batch).await {
             Ok(stored) => stored,
             Err(error) => {
-                // Operations without blobs would be fine, but they can just as well be repeated.
-                return answer(batch, &Err(error));
+                let with_blobs = take_with_blobs(&mut batch);
+                answer(with_blobs, &Err(error));
+                batch.iter().map(|_| Vec::new()).collect()
             }
         };
         let committed = tokio::task::block_in_place(|| self.transact(&mut batch, stored));
         if let Err(error) = &committed
-            && !matches!(error, Error::Full(_))
+            && is_fatal(error)
         {
             self.poisoned.store(true, Ordering::Release);
             tracing::error!(reason = %error, "commit failed, writing stops");
@@ -266,6 +283,7 @@ impl Committer {
             return Err(error);
         }
         self.take_over(tx.effects);
+        self.checkpoint.after_batch(&connection);
         Ok(())
     }
 
@@ -285,6 +303,20 @@ impl Committer {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A task at work in the queue. If it panics, which is a bug, nobody may wait for it for ever.
+struct Leading<'c>(&'c Committer);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poisoned.store(true, Ordering::Release);
+            let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.led = false;
+            queue.jobs.clear();
         }
     }
 }
@@ -325,16 +357,44 @@ fn run_all(
 ) -> Result<(), Error> {
     for (job, stored) in batch.iter_mut().zip(stored) {
         let effects = tx.effects.len();
+        let places = places(&stored);
         tx.sql.prepare_cached("SAVEPOINT operation")?.execute([])?;
-        if !job.run(tx, stored) {
+        if let Err(error) = job.run(tx, stored) {
+            if tx.sql.is_autocommit() {
+                // The disk is full, or failed: SQLite gave up the whole transaction.
+                return Err(error);
+            }
             tx.effects.truncate(effects);
             tx.sql
                 .prepare_cached("ROLLBACK TO operation")?
                 .execute([])?;
+            tx.doom(&places)?;
         }
         tx.sql.prepare_cached("RELEASE operation")?.execute([])?;
     }
     Ok(())
+}
+
+/// Where the bytes are that were stored for an operation.
+fn places(stored: &[Stored]) -> Vec<Location> {
+    let place = |stored: &Stored| match &stored.source {
+        Source::New(location) => Some(location.clone()),
+        Source::Known(_) => None,
+    };
+    stored.iter().filter_map(place).collect()
+}
+
+/// Takes out the operations that brought bytes.
+fn take_with_blobs(batch: &mut Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    batch
+        .extract_if(.., |job| !job.blobs().is_empty())
+        .collect()
+}
+
+/// Whether it is unknown, after this, what of a transaction is on disk. A full disk and a lock that was not
+/// given are no such failures: there SQLite rolls back cleanly.
+fn is_fatal(error: &Error) -> bool {
+    !matches!(error, Error::Full(_) | Error::Unavailable(_))
 }
 
 fn answer(batch: Vec<Box<dyn Job>>, committed: &Result<(), Error>) {

@@ -72,6 +72,9 @@ impl Tx<'_> {
         };
         if let Some(id) = known {
             self.refer(id)?;
+            if let Source::New(twice) = &stored.source {
+                self.doom(std::slice::from_ref(twice))?;
+            }
             return Ok(id);
         }
         let Source::New(location) = &stored.source else {
@@ -86,6 +89,10 @@ impl Tx<'_> {
             &*location.0,
         ])?;
         let id = BlobId(self.sql.last_insert_rowid() as u64);
+        // A keeper may use a place again after it gave up what was there.
+        self.sql
+            .prepare_cached("DELETE FROM doomed WHERE location = ?")?
+            .execute([&*location.0])?;
         self.sql
             .prepare_cached("INSERT INTO digest (blob, bytes) VALUES (?, ?)")?
             .execute(params![id.0 as i64, &digest[..]])?;
@@ -142,6 +149,10 @@ impl Tx<'_> {
             Error::NoMailbox => Error::NoTarget,
             other => other,
         })?;
+        if source.account != target.account {
+            // Blobs belong to accounts.
+            return Err(Error::NoTarget);
+        }
         let mut rows = Vec::new();
         for &(first, last) in uids.ranges() {
             rows.extend(read::row_range(self.sql, from, first, last)?);

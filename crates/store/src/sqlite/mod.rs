@@ -2,9 +2,11 @@
 
 mod account;
 mod care;
+mod checkpoint;
 mod commit;
 mod expunge;
 mod flags;
+mod lock;
 mod mailbox;
 mod message;
 mod open;
@@ -73,6 +75,8 @@ pub struct Engine {
     readers: Readers,
     blobs: Arc<dyn Blobs>,
     settings: Settings,
+    /// Held while bytes are copied or given up: what a backup's rows name must not go before its bytes are copied.
+    copying: tokio::sync::Mutex<()>,
 }
 
 impl From<rusqlite::Error> for Error {
@@ -101,7 +105,7 @@ fn connect(settings: &Settings) -> Result<Connection, Error> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;",
+         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;",
     )?;
     if settings.cache_size != 0 {
         connection.pragma_update(None, "cache_size", settings.cache_size)?;
@@ -113,12 +117,16 @@ impl Engine {
     /// Opens a database, making or updating it if need be.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a newer program wrote it, or it is none.
+    /// [`Error::Corrupt`] if a newer program wrote it, or it is none; [`Error::Unavailable`] if another process has it
+    /// open. It is untouched.
     pub fn open(settings: Settings, blobs: Arc<dyn Blobs>) -> Result<Self, Error> {
+        let lock = lock::Lock::take(&settings.path)?;
         let connection = connect(&settings)?;
         schema::migrate(&connection)?;
+        let committer = Committer::new(connection, settings.clone(), blobs.clone(), lock);
         Ok(Self {
-            committer: Arc::new(Committer::new(connection, settings.clone(), blobs.clone())),
+            committer: Arc::new(committer),
+            copying: tokio::sync::Mutex::default(),
             readers: Readers::new(settings.clone()),
             blobs,
             settings,

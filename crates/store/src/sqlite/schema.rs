@@ -52,6 +52,9 @@ CREATE TABLE digest (
     blob INTEGER PRIMARY KEY,
     bytes BLOB NOT NULL
 ) STRICT;
+CREATE TABLE doomed (
+    location TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 CREATE TABLE message (
     mailbox INTEGER NOT NULL,
     uid INTEGER NOT NULL,

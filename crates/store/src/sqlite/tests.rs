@@ -84,8 +84,19 @@ impl Stage {
         }
     }
 
-    fn reopen(&mut self) {
-        self.engine = open(self.directory.path(), &self.blobs);
+    fn reopen(self) -> Self {
+        let Self {
+            directory,
+            blobs,
+            engine,
+        } = self;
+        drop(engine);
+        let engine = open(directory.path(), &blobs);
+        Self {
+            directory,
+            blobs,
+            engine,
+        }
     }
 
     async fn inbox(&self) -> MailboxInfo {
@@ -151,7 +162,7 @@ async fn what_was_acknowledged_is_there_after_reopening() {
             (2, 1, 3)
         );
         assert_eq!(counters.size_bytes, 6);
-        stage.reopen();
+        stage = stage.reopen();
     }
 }
 
@@ -221,7 +232,7 @@ async fn flags_copies_and_expunges_are_seen_in_open_mailboxes() {
             "1 \\Deleted odd\n2 \\Deleted odd\n3 \n"
         );
         assert_eq!(stage.engine.check(false).await.unwrap(), []);
-        stage.reopen();
+        stage = stage.reopen();
     }
 }
 
@@ -398,7 +409,7 @@ async fn wrong_counters_are_found_and_mended() {
         .execute_batch("UPDATE mailbox SET unseen = 7, uid_next = 1")
         .unwrap();
     drop(spoil);
-    stage.reopen();
+    stage = stage.reopen();
     assert_eq!(stage.engine.check(true).await.unwrap().len(), 1);
     assert_eq!(stage.engine.check(false).await.unwrap(), []);
     assert_eq!(stage.append(inbox.id, "two", &[]).await.uids, [Uid(2)]);
@@ -413,4 +424,44 @@ fn a_newer_database_is_left_alone() {
     drop(newer);
     let opened = Engine::open(Settings::new(&path), Arc::new(MemoryBlobs::default()));
     assert!(matches!(opened, Err(Error::Corrupt(text)) if text.contains("99")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_one_may_have_it_open() {
+    let stage = Stage::new();
+    let path = stage.directory.path().join("index.db");
+    let second = Engine::open(Settings::new(&path), stage.blobs.clone());
+    let holder = std::process::id().to_string();
+    assert!(matches!(second, Err(Error::Unavailable(text)) if text.contains(&holder)));
+    stage.reopen();
+}
+
+/// Bytes that were written for nothing are given up: of a refused append, and of the second of two equal messages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_no_row_names_are_given_up() {
+    let stage = Stage::new();
+    let inbox = stage.inbox().await;
+    let gone = stage
+        .engine
+        .create_mailbox(inbox.account, &name("gone"), None);
+    let gone = gone.await.unwrap().id;
+    let (refused, deleted) = tokio::join!(
+        stage.engine.deliver(vec![
+            (inbox.id, vec![message("a", &[]), message("a", &[])]),
+            (gone, vec![message("b", &["one"; 1])]),
+        ]),
+        stage.engine.delete_mailbox(gone),
+    );
+    deleted.unwrap();
+    assert!(refused.is_ok());
+    let full: Vec<_> = (0..60)
+        .map(|n| Flag::Keyword(format!("k{n}").into()))
+        .collect();
+    let mut many = message("c", &[]);
+    many.flags = full;
+    let refused = stage.engine.append(inbox.id, vec![many]).await;
+    assert!(matches!(refused, Err(Error::TooManyKeywords)));
+    assert_eq!(stage.engine.reap().await.unwrap(), 2);
+    assert_eq!(stage.engine.reap().await.unwrap(), 0);
+    assert_eq!(stage.listing(inbox.id).await, "1 \n2 \n");
 }

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Settings;
 use super::open::OpenMailboxes;
-use crate::Error;
 use crate::mailbox::{Change, Counters, Mailbox};
+use crate::{Error, Location};
 
 /// The transaction in which a batch of operations runs, and what memory has to take over after it.
 pub(super) struct Tx<'c> {
@@ -117,6 +117,16 @@ impl Tx<'_> {
                 row.id.0 as i64,
             ])?;
         self.effects.push(Effect::Changed(row.id, change));
+        Ok(())
+    }
+
+    /// Notes bytes that no row names, to be given up: so that they are not taken for lost messages.
+    pub(super) fn doom(&self, places: &[Location]) -> Result<(), Error> {
+        for place in places {
+            self.sql
+                .prepare_cached("INSERT OR IGNORE INTO doomed (location) VALUES (?)")?
+                .execute([&*place.0])?;
+        }
         Ok(())
     }
 }
