@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::error::{Error, Fault};
+use crate::limit;
 use crate::tree::Node;
 
 /// An address of an endpoint.
@@ -90,7 +91,8 @@ impl fmt::Display for Address {
 ///
 /// # Errors
 ///
-/// One for each argument that is no address, or one if there is no argument.
+/// One for each argument that is no address (at most [`limit::ERRORS`]), or one if there is no
+/// argument.
 pub fn addresses(node: &Node) -> Result<Vec<Address>, Vec<Error>> {
     if node.args.is_empty() {
         let error = Error::new(node.span(), "expected at least one argument");
@@ -103,6 +105,7 @@ pub fn addresses(node: &Node) -> Result<Vec<Address>, Vec<Error>> {
     for word in &node.args {
         match Address::parse(&word.text) {
             Ok(address) => addresses.push(address),
+            Err(_) if errors.len() >= limit::ERRORS => break,
             Err(fault) => {
                 let message = format!(
                     "{}: invalid address: {}: {fault}",

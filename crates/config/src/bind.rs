@@ -56,6 +56,9 @@ pub fn bind<'t>(
 ) -> Result<Bound<'t>, Vec<Error>> {
     let mut binder = Binder::new(table);
     for node in children {
+        if binder.errors.len() >= limit::ERRORS {
+            break;
+        }
         match binder.row(&node.name.text) {
             Some(row) => binder.take(row, node),
             None => binder.errors.push(unexpected(node, table)),
@@ -77,6 +80,9 @@ pub fn bind_top<'t>(
     let mut binder = Binder::new(table);
     let mut rest = Vec::new();
     for node in &tree.nodes {
+        if binder.errors.len() >= limit::ERRORS {
+            break;
+        }
         match binder.row(&node.name.text) {
             Some(row) => binder.take(row, node),
             None => rest.push(node),

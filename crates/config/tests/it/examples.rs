@@ -192,3 +192,34 @@ fn printing_changes_nothing() {
         assert_eq!(outline(&printed), outline(text));
     }
 }
+
+/// What the manual shows is what is read.
+#[test]
+fn the_examples_of_the_manual() {
+    let page = include_str!("../../../../docs/reference/syntax.md");
+    let examples: Vec<&str> = page.split("\n```").skip(1).step_by(2).collect();
+    let read: Vec<_> = examples
+        .iter()
+        .filter_map(|example| example.strip_prefix('\n'))
+        .collect();
+    assert_eq!(read.len(), 6);
+    for example in &read {
+        assert!(!outline(example).is_empty(), "{example}");
+    }
+    let quoted = tree(read[1]);
+    let texts: Vec<_> = quoted.nodes[0].texts().collect();
+    let expected = [
+        "user@example.org",
+        "two words",
+        "a \"quoted\" word",
+        r"C:\not\special",
+        "",
+    ];
+    assert_eq!(texts, expected);
+    let certificate = tree(read[2]).nodes[2].args[1].text.clone();
+    assert_eq!(
+        certificate,
+        "/etc/letsencrypt/live/mx.example.org/fullchain.pem"
+    );
+    assert_eq!(tree(read[3]).nodes[0].children().len(), 2);
+}
