@@ -441,9 +441,8 @@ async fn only_one_may_have_it_open() {
 async fn bytes_that_no_row_names_are_given_up() {
     let stage = Stage::new();
     let inbox = stage.inbox().await;
-    let gone = stage
-        .engine
-        .create_mailbox(inbox.account, &name("gone"), None);
+    let other = name("gone");
+    let gone = stage.engine.create_mailbox(inbox.account, &other, None);
     let gone = gone.await.unwrap().id;
     let (refused, deleted) = tokio::join!(
         stage.engine.deliver(vec![
