@@ -182,8 +182,8 @@ fn has_compatibility_form(c: char) -> bool {
     form.next() != Some(c) || form.next().is_some()
 }
 
-/// RFC 8264 §9.1. Whatever else there is (spaces, symbols, punctuation, controls, unassigned) is not
-/// for names.
+/// RFC 8264 §9.1. Whatever else there is (spaces, symbols, punctuation, controls, unassigned) is
+/// not for names.
 fn is_letter_or_digit(c: char) -> bool {
     matches!(
         CodePointMapData::<Category>::new().get(c),

@@ -31,7 +31,8 @@ pub const DIRECTIVES: &[Directive] = &[
         "log",
         Kind::TextList,
         "stderr",
-        "Where log lines go: `stderr`, `stderr_ts`, `syslog`, `journald`, paths of files, or `off`.",
+        "Where log lines go: `stderr`, `stderr_ts`, `syslog`, `journald`, paths of files, or \
+         `off`.",
     ),
     Directive::new("debug", Kind::Bool, "no", "Logs more, everywhere."),
     Directive::new(
@@ -50,7 +51,8 @@ pub const DIRECTIVES: &[Directive] = &[
         "auth_map",
         Kind::Module("table"),
         "",
-        "For all endpoints that have none of their own: a table that translates users' names for `auth`.",
+        "For all endpoints that have none of their own: a table that translates users' names for \
+         `auth`.",
     ),
     Directive::new(
         "auth_map_normalize",

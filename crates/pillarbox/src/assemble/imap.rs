@@ -39,8 +39,8 @@ pub struct ImapEndpoint {
     pub limits: Limits,
 }
 
-/// Reads an `imap` block; nothing comes of it when verifying. All of its directives are looked at, even
-/// after an error.
+/// Reads an `imap` block; nothing comes of it when verifying. All of its directives are looked at,
+/// even after an error.
 pub(super) fn build<'t>(
     assembly: &mut Assembly<'t>,
     node: &'t Node,

@@ -54,7 +54,8 @@ pub struct Assembly<'t> {
     names: HashMap<&'t str, usize>,
     engines: Arc<Engines>,
     penalties: Arc<Penalties>,
-    /// TLS by the place of its directive, which several endpoints may inherit; nothing if it failed.
+    /// TLS by the place of its directive, which several endpoints may inherit; nothing if it
+    /// failed.
     tls: Vec<(Span, Option<TlsSettings>)>,
     warnings: Vec<Error>,
 }

@@ -60,8 +60,8 @@ pub(super) fn module(name: &str) -> Option<&'static Module> {
     modules().find(|module| module.is_named(name))
 }
 
-/// The module that a word in place means: with a dot it is a full name, without one it is looked up in
-/// the namespace first.
+/// The module that a word in place means: with a dot it is a full name, without one it is looked up
+/// in the namespace first.
 pub(super) fn inline(word: &Word, offer: Offer) -> Result<&'static Module, Error> {
     let name = word.text.as_str();
     let full = format!("{}.{name}", offer.namespace());

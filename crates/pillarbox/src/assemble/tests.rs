@@ -292,8 +292,8 @@ fn references_may_be_named_or_in_place() {
             let imap = IMAP
                 .replace("&local_authdb", auth)
                 .replace("&local_mailboxes", storage);
-            let unused = "imap tcp://127.0.0.1:1 {\n tls off\n auth &local_authdb\n storage &local_mailboxes\n }\n";
-            let server = fixture.run(&format!("{BLOCKS}{unused}{imap}"));
+            // Another endpoint, so that no block is unused.
+            let server = fixture.run(&format!("{BLOCKS}{IMAP}{imap}"));
             let account = log_in(&server.endpoints[1], "user@example.org", "123");
             assert_eq!(account.as_deref(), Some("user@example.org"));
         }

@@ -18,8 +18,8 @@ pub(crate) const MODULES: &[&Module] =
 /// Why somebody was not let in.
 #[derive(Debug)]
 pub enum Denied {
-    /// No such user, wrong password, or a name that maps to nothing: all one to the client. The text is for the
-    /// log.
+    /// No such user, wrong password, or a name that maps to nothing: all one to the client. The
+    /// text is for the log.
     Credentials(String),
     /// The provider could not tell. Never said to be a wrong password.
     Unavailable(anyhow::Error),

@@ -19,9 +19,10 @@ pub(crate) const MODULE: Module = Module {
     aliases: &[],
     offers: &[Offer::Provider, Offer::Table],
     arguments: "[TABLE [ARGUMENT...]]",
-    doc: "Checks passwords against hashes in a table, whose keys are the user names in lower case \
-          (`precis_casefold`) and whose values are `bcrypt:...`, `argon2:...` or `sha256:...`. With a table \
-          that can be changed, the command line can list, create and remove users.",
+    doc: "Checks passwords against hashes in a table, whose keys are the user names in lower \
+          case (`precis_casefold`) and whose values are `bcrypt:...`, `argon2:...` or \
+          `sha256:...`. With a table that can be changed, the command line can list, create and \
+          remove users.",
     directives: DIRECTIVES,
     build: |assembly, declaration| {
         let credentials = Arc::new(PassTable::build(assembly, declaration)?);
@@ -46,8 +47,8 @@ const DIRECTIVES: &[Directive] = &[Directive::new(
 /// The provider. Also a table of users and their hashes, so beware of where it is used as one.
 pub struct PassTable {
     table: Arc<dyn Table>,
-    /// The hash last seen: an unknown user's password is checked against it in vain, and so takes as
-    /// long as any other.
+    /// The hash last seen: an unknown user's password is checked against it in vain, and so takes
+    /// as long as any other.
     stand_in: Mutex<Stored>,
 }
 

@@ -1,9 +1,9 @@
 //! Back-off after failed logins, by address and by account.
 //!
 //! Pure: the time is an argument. A few failures are free, since people mistype; then each doubles
-//! the wait, up to a bound. Time heals, and a success forgives what the same account failed. Attempts under
-//! way do not count, or all clients behind one address would wait for each other after a restart;
-//! how many these can be is bounded by the connections an address may have.
+//! the wait, up to a bound. Time heals, and a success forgives what the same account failed.
+//! Attempts under way do not count, or all clients behind one address would wait for each other
+//! after a restart; how many these can be is bounded by the connections an address may have.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

@@ -17,8 +17,8 @@ pub(crate) const MODULE: Module = Module {
     aliases: &[],
     offers: &[Offer::Provider, Offer::Table],
     arguments: "",
-    doc: "Lets in who is in one of the `user` tables and whom one of the `pass` providers accepts. \
-          Without `user`, the providers alone decide.",
+    doc: "Lets in who is in one of the `user` tables and whom one of the `pass` providers \
+          accepts. Without `user`, the providers alone decide.",
     directives: DIRECTIVES,
     build: |assembly, declaration| {
         let separate = Arc::new(PlainSeparate::build(assembly, declaration)?);

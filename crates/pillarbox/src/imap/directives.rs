@@ -81,7 +81,8 @@ pub const DIRECTIVES: &[Directive] = &[
         "storage_map",
         Kind::Module("table"),
         "",
-        "A table that makes the name of a storage account of the user's name. Without it they are the same.",
+        "A table that makes the name of a storage account of the user's name. Without it they \
+         are the same.",
     ),
     Directive::new(
         "storage_map_normalize",
@@ -105,8 +106,8 @@ pub const DIRECTIVES: &[Directive] = &[
         "max_connections_per_ip",
         COUNT,
         "100",
-        "Connections from one address, or from one /64 network of IPv6. Loopback addresses have no such \
-         bound unless one is set here.",
+        "Connections from one address, or from one /64 network of IPv6. Loopback addresses have \
+         no such bound unless one is set here.",
     ),
     Directive::new(
         "login_timeout",
@@ -118,7 +119,8 @@ pub const DIRECTIVES: &[Directive] = &[
         "idle_timeout",
         timeout(60),
         "30m",
-        "How long a client that has logged in may be silent. RFC 3501 asks for 30 minutes at least.",
+        "How long a client that has logged in may be silent. RFC 3501 asks for 30 minutes at \
+         least.",
     ),
     Directive::new(
         "write_timeout",

@@ -44,8 +44,8 @@ const DIRECTIVES: &[Directive] = &[
         "dsn",
         Kind::TextList,
         "",
-        "The database: for `sqlite3` the path of its file, relative to `state_dir`. Arguments are joined \
-         by spaces. Required, here or after the driver.",
+        "The database: for `sqlite3` the path of its file, relative to `state_dir`. Arguments \
+         are joined by spaces. Required, here or after the driver.",
     ),
     Directive::new(
         "msg_store",
@@ -57,8 +57,8 @@ const DIRECTIVES: &[Directive] = &[
         "compression",
         Kind::Custom,
         "",
-        "How new messages are compressed: `off` (the default), or `lz4` or `zstd` with an optional level. This \
-         build knows only `off`.",
+        "How new messages are compressed: `off` (the default), or `lz4` or `zstd` with an \
+         optional level. This build knows only `off`.",
     ),
     Directive::new(
         "appendlimit",
@@ -67,8 +67,8 @@ const DIRECTIVES: &[Directive] = &[
             max: LARGEST_APPEND,
         },
         "64M",
-        "The largest message that a client may append. Accounts may have a limit of their own, which then \
-         counts. Deliveries are not bounded by it.",
+        "The largest message that a client may append. Accounts may have a limit of their own, \
+         which then counts. Deliveries are not bounded by it.",
     ),
     Directive::new(
         "delimiter",
@@ -80,16 +80,18 @@ const DIRECTIVES: &[Directive] = &[
         "default_mailbox",
         Kind::TextList,
         "",
-        "A mailbox that a new account gets besides INBOX, as in `default_mailbox Sent sent`: its name and, if \
-         it has one, its special use (RFC 6154). May be repeated; without any, Archive, Drafts, Junk, Sent \
-         and Trash are made. `default_mailbox INBOX` alone means no further ones.",
+        "A mailbox that a new account gets besides INBOX, as in `default_mailbox Sent sent`: its \
+         name and, if it has one, its special use (RFC 6154). May be repeated; without any, \
+         Archive, Drafts, Junk, Sent and Trash are made. `default_mailbox INBOX` alone means no \
+         further ones.",
     )
     .repeat(),
     Directive::new(
         "login_mailboxes",
         Kind::Enum(&["inbox", "default"]),
         "inbox",
-        "What an account gets that is made because somebody logged in: INBOX only, or all default mailboxes.",
+        "What an account gets that is made because somebody logged in: INBOX only, or all \
+         default mailboxes.",
     ),
     Directive::new(
         "junk_mailbox",
@@ -118,7 +120,8 @@ const DIRECTIVES: &[Directive] = &[
         "delivery_map",
         Kind::Module("table"),
         "identity",
-        "A table that makes account names of recipients' addresses. What it does not know is no user.",
+        "A table that makes account names of recipients' addresses. What it does not know is no \
+         user.",
     ),
     Directive::new(
         "delivery_normalize",
@@ -130,16 +133,23 @@ const DIRECTIVES: &[Directive] = &[
         "auth_map",
         Kind::Module("table"),
         "",
-        "Deprecated: use `storage_map` of the endpoint. A table that makes account names of users' names.",
+        "Deprecated: use `storage_map` of the endpoint. A table that makes account names of \
+         users' names.",
     ),
     Directive::new(
         "auth_normalize",
         Kind::Enum(&Normalize::NAMES),
         "auto",
-        "Deprecated: use `storage_map_normalize` of the endpoint. How users' names are normalised before \
-         `auth_map`.",
+        "Deprecated: use `storage_map_normalize` of the endpoint. How users' names are \
+         normalised before `auth_map`.",
     ),
-    Directive::new("debug", Kind::Bool, "", "Logs more. The default is the global value.").inherit(),
+    Directive::new(
+        "debug",
+        Kind::Bool,
+        "",
+        "Logs more. The default is the global value.",
+    )
+    .inherit(),
     Directive::new(
         "disable_recent",
         Kind::Bool,

@@ -23,7 +23,8 @@ pub struct Storage {
     pub store: Arc<dyn Store>,
     /// What stands between levels of mailbox names.
     pub delimiter: Delimiter,
-    /// The largest message an APPEND may carry, in bytes, for accounts without a limit of their own.
+    /// The largest message an APPEND may carry, in bytes, for accounts without a limit of their
+    /// own.
     pub append_limit: u64,
     /// The mailboxes of a new account besides INBOX.
     pub default_mailboxes: Vec<(MailboxName, Option<SpecialUse>)>,
@@ -109,7 +110,8 @@ impl Storage {
     /// The account that mail to this address goes to, if there is one. None is made.
     ///
     /// # Errors
-    /// [`AccountError`]; [`AccountError::Name`] and [`AccountError::Unmapped`] mean that there is no such user.
+    /// [`AccountError`]; [`AccountError::Name`] and [`AccountError::Unmapped`] mean that there is
+    /// no such user.
     pub async fn account_for_delivery(
         &self,
         address: &str,

@@ -15,7 +15,8 @@ pub(crate) const MODULE: Module = Module {
     aliases: &[],
     offers: &[Offer::Table],
     arguments: "",
-    doc: "Looks the key up in one table, what that gives in the next, and so on, in the order written.",
+    doc: "Looks the key up in one table, what that gives in the next, and so on, in the order \
+          written.",
     directives: DIRECTIVES,
     build: |assembly, declaration| Ok(Parts::table(Chain::build(assembly, declaration)?)),
 };

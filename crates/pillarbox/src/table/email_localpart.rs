@@ -10,8 +10,8 @@ pub(crate) const MODULE: Module = Module {
     aliases: &[],
     offers: &[Offer::Table],
     arguments: "",
-    doc: "Returns the part of an address before its last `@`, without quotes. What is no address is \
-          not found, except `postmaster`.",
+    doc: "Returns the part of an address before its last `@`, without quotes. What is no address \
+          is not found, except `postmaster`.",
     directives: &[],
     build: |_, declaration| {
         declaration.no_args()?;

@@ -12,8 +12,8 @@ pub(crate) const MODULE: Module = Module {
     aliases: &[],
     offers: &[Offer::Table],
     arguments: "DOMAIN...",
-    doc: "Appends `@` and the domain to the key, which is quoted if it has to be. With several domains, \
-          as many addresses; where one is wanted, that of the first domain.",
+    doc: "Appends `@` and the domain to the key, which is quoted if it has to be. With several \
+          domains, as many addresses; where one is wanted, that of the first domain.",
     directives: &[],
     build: |_, declaration| Ok(Parts::table(WithDomain::build(declaration)?)),
 };

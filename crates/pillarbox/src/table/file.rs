@@ -21,10 +21,10 @@ pub(crate) const MODULE: Module = Module {
     aliases: &[],
     offers: &[Offer::Table],
     arguments: "[PATH]",
-    doc: "Looks keys up in a text file with one entry a line: `KEY: VALUE, VALUE`. A key without a colon \
-          has an empty value, keys may be repeated, and lines that begin with `#` are comments. Changes are \
-          seen within 15 seconds; a file with an error in it changes nothing. A file that isn't there is an \
-          empty table.",
+    doc: "Looks keys up in a text file with one entry a line: `KEY: VALUE, VALUE`. A key without \
+          a colon has an empty value, keys may be repeated, and lines that begin with `#` are \
+          comments. Changes are seen within 15 seconds; a file with an error in it changes \
+          nothing. A file that isn't there is an empty table.",
     directives: DIRECTIVES,
     build: |assembly, declaration| Ok(Parts::table(File::build(assembly, declaration)?)),
 };

@@ -12,9 +12,10 @@ pub(crate) const MODULE: Module = Module {
     aliases: &[],
     offers: &[Offer::Table],
     arguments: "PATTERN [REPLACEMENT...]",
-    doc: "Returns the replacements if the key matches the pattern, or the key itself if there is no \
-          replacement. In a replacement `$1`, `${1}` and `$name` stand for what a group matched, `$$` for \
-          a dollar sign. Patterns are RE2's: no look-around, no back-references, linear time.",
+    doc: "Returns the replacements if the key matches the pattern, or the key itself if there is \
+          no replacement. In a replacement `$1`, `${1}` and `$name` stand for what a group \
+          matched, `$$` for a dollar sign. Patterns are RE2's: no look-around, no \
+          back-references, linear time.",
     directives: DIRECTIVES,
     build: |_, declaration| Ok(Parts::table(Pattern::build(declaration)?)),
 };

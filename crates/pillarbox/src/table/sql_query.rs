@@ -11,8 +11,8 @@ pub(crate) const MODULE: Module = Module {
     aliases: &[],
     offers: &[Offer::Table],
     arguments: "",
-    doc: "Looks keys up in a database by queries of your own. The key is `:key`, the value `:value`, or `$1` \
-          and `$2`. The first column of the rows found are the values.",
+    doc: "Looks keys up in a database by queries of your own. The key is `:key`, the value \
+          `:value`, or `$1` and `$2`. The first column of the rows found are the values.",
     directives: DIRECTIVES,
     build: |assembly, declaration| Ok(Parts::table(build(assembly, declaration)?)),
 };
@@ -32,8 +32,8 @@ const DIRECTIVES: &[Directive] = &[
         "init",
         Kind::TextList,
         "",
-        "Statements to be run when the server starts, such as those that create a table. Each argument \
-         is one.",
+        "Statements to be run when the server starts, such as those that create a table. Each \
+         argument is one.",
     ),
     Directive::new("list", Kind::TextList, "", "The query for all keys."),
     Directive::new(
@@ -96,7 +96,9 @@ mod tests {
             "sql_query {{
                 driver sqlite3
                 dsn :memory:
-                init \"CREATE TABLE t (k TEXT, v TEXT)\" \"INSERT INTO t VALUES ('a', '1'), ('a', '2'), ('n', NULL)\"
+                init \"CREATE TABLE t (k TEXT, v TEXT)\" \"
+                    INSERT INTO t VALUES ('a', '1'), ('a', '2'), ('n', NULL)
+                \"
                 {more}
             }}"
         )

@@ -48,7 +48,8 @@ fn quote(name: &str) -> String {
 
 fn queries(table: &str, key: &str, value: &str) -> Queries {
     let create = format!(
-        "CREATE TABLE IF NOT EXISTS {table} ({key} TEXT PRIMARY KEY NOT NULL, {value} TEXT NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS {table} ({key} TEXT PRIMARY KEY NOT NULL, {value} TEXT NOT \
+         NULL)"
     );
     Queries {
         init: vec![create],

@@ -23,8 +23,8 @@ const DIRECTIVES: &[Directive] = &[Directive::new(
     "entry",
     Kind::TextList,
     "",
-    "A key and its value or values, as in `entry KEY VALUE [VALUE...]`. Of several entries with the \
-     same key the last one counts.",
+    "A key and its value or values, as in `entry KEY VALUE [VALUE...]`. Of several entries with \
+     the same key the last one counts.",
 )
 .repeat()];
 
