@@ -14,7 +14,8 @@ use crate::unit;
 /// What a block said, by a table: every row has a value, be it the default or nothing.
 ///
 /// Asking for a directive that the table does not have, or for another type than its row says, is
-/// a mistake of the program: it fails an assertion in debug builds, and gives a harmless value in others.
+/// a mistake of the program: it fails an assertion in debug builds, and gives a harmless value in
+/// others.
 #[derive(Clone, Debug)]
 pub struct Bound<'t> {
     table: &'static [Directive],

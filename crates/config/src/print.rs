@@ -73,6 +73,8 @@ fn stands_quoted(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use proptest::collection::vec;
     use proptest::prelude::*;
 
@@ -163,10 +165,11 @@ mod tests {
         #[test]
         fn soup_never_panics(text in soup(), bytes in vec(any::<u8>(), 0..200)) {
             for text in [text, String::from_utf8_lossy(&bytes).into_owned()] {
+                let missing = || io::Error::from(io::ErrorKind::NotFound);
                 let mut left = 20;
                 let mut read = |_: &str| {
                     left -= 1;
-                    if left > 0 { Ok(text.clone()) } else { Err(std::io::ErrorKind::NotFound.into()) }
+                    if left > 0 { Ok(text.clone()) } else { Err(missing()) }
                 };
                 let env = |name: &str| Some(format!("{{env:{name}}}$(a)"));
                 if let Err(errors) = crate::load("F", &mut read, &env) {

@@ -114,8 +114,8 @@ fn split_while(text: &str, wanted: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !wanted(c)).unwrap_or(text.len()))
 }
 
-/// Bytes: whole numbers with units `G M K B` (or `b`), powers of 1024, summed over spaces: `1M 512K`.
-/// `0` needs no unit.
+/// Bytes: whole numbers with units `G M K B` (or `b`), powers of 1024, summed over spaces, as in
+/// `1M 512K`. `0` needs no unit.
 pub fn size(text: &str) -> Result<u64, Fault> {
     let parts = text.split(' ').filter(|part| !part.is_empty());
     let sizes = parts.map(size_part).collect::<Result<Vec<_>, _>>()?;

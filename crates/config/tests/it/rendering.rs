@@ -127,7 +127,8 @@ proptest! {
         length in 0u32..60,
         colour: bool,
     ) {
-        let tree = load_files(&[("F", &format!("# {}\na\n", text.replace('\n', "\n#")))]).expect("comments");
+        let comments = format!("# {}\na\n", text.replace('\n', "\n#"));
+        let tree = load_files(&[("F", &comments)]).expect("comments and one directive");
         let span = Span { start, end: start + length, ..tree.nodes[0].name.span };
         let label = Span { start: length, end: start, ..span };
         let error = Error::new(span, text.as_str()).label(label, text.as_str()).help(text.as_str());
