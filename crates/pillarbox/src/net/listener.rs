@@ -4,11 +4,11 @@
 //! moment, TLS handshake included, so that a slow client delays nobody. A reload changes what the
 //! accepting tasks hand connections to, and never closes a socket that stays.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -17,16 +17,16 @@ use pillarbox_config::{Address, Place};
 use pillarbox_model::limit::Limits;
 use tokio::task::AbortHandle;
 
-use super::quota::{Permit, Quota};
+use super::quota::{Permit, Quota, Refused};
 use super::socket::{Accepted, Acceptor, listen};
-use super::{Connection, Handler, TlsSettings};
-use crate::log::{Logger, Text};
+use super::{Connection, Handler, Stream, Tls, TlsFacts, TlsSettings};
+use crate::log::Logger;
 use crate::shutdown::{Shutdown, Signal};
 
 /// How long accepting rests when the system has no descriptor or memory for one more connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
-/// Between two log lines about that.
-const EXHAUSTED_LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// Between two log lines about what goes wrong with every connection.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A protocol at one or more addresses.
 #[derive(Clone)]
@@ -95,6 +95,8 @@ struct Service {
     endpoint: Arc<Endpoint>,
     /// TLS begins at once.
     tls: bool,
+    /// About connections that were refused.
+    complaints: Complaints,
 }
 
 /// A configuration's places, with all sockets open that were not there before.
@@ -108,6 +110,15 @@ struct Planned {
 }
 
 impl Listeners {
+    /// Nothing listens yet; connections will count in `quota`.
+    #[must_use]
+    pub fn new(quota: Quota) -> Self {
+        Self {
+            quota: Arc::new(quota),
+            running: HashMap::new(),
+        }
+    }
+
     /// The connections of the process.
     #[must_use]
     pub fn quota(&self) -> &Arc<Quota> {
@@ -215,6 +226,7 @@ fn places(endpoints: Vec<Endpoint>, runtime_dir: &Path) -> Result<Vec<Planned>, 
             let service = Service {
                 endpoint: Arc::clone(&endpoint),
                 tls: address.tls,
+                complaints: Complaints::default(),
             };
             planned.push(Planned {
                 place,
@@ -265,13 +277,16 @@ async fn accept_all(
     quota: Arc<Quota>,
     signal: Signal,
 ) {
-    let mut complained = Complaints::default();
+    let complaints = Complaints::default();
     loop {
         match acceptor.accept().await {
             Ok(accepted) => admit(accepted, &service.load_full(), &quota, &signal),
             Err(error) if gone_already(&error) => {}
             Err(error) => {
-                complained.about(&error, &service.load().endpoint.log);
+                if complaints.due() {
+                    let log = &service.load().endpoint.log;
+                    log.error("can't accept connections", &[("reason", &error)]);
+                }
                 tokio::time::sleep(EXHAUSTED_PAUSE).await;
             }
         }
@@ -291,25 +306,23 @@ fn gone_already(error: &io::Error) -> bool {
     )
 }
 
-/// Says now and then that accepting fails. The kernel goes on to queue connections meanwhile.
+/// Lets something be said once in a while that goes wrong all the time.
 #[derive(Default)]
-struct Complaints(BTreeMap<Option<i32>, Instant>);
+struct Complaints(Mutex<Option<Instant>>);
 
 impl Complaints {
-    fn about(&mut self, error: &io::Error, log: &Logger) {
-        let code = error.raw_os_error();
-        let last = self.0.get(&code);
-        if last.is_none_or(|last| last.elapsed() >= EXHAUSTED_LOG_INTERVAL) {
-            self.0.insert(code, Instant::now());
-            log.error("can't accept connections", &[("reason", &Text(error))]);
+    fn due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| last.elapsed() >= COMPLAINT_INTERVAL);
+        if due {
+            *last = Some(Instant::now());
         }
+        due
     }
 }
 
 fn admit(accepted: Accepted, service: &Arc<Service>, quota: &Arc<Quota>, signal: &Signal) {
-    let endpoint = &service.endpoint;
-    let peer = accepted.peer();
-    match quota.admit(&peer, &endpoint.limits) {
+    match quota.admit(&accepted.peer(), &service.endpoint.limits) {
         Ok(permit) => {
             let visitor = Visitor {
                 accepted,
@@ -319,14 +332,24 @@ fn admit(accepted: Accepted, service: &Arc<Service>, quota: &Arc<Quota>, signal:
             };
             tokio::spawn(visitor.serve());
         }
-        Err(refused) => {
-            if !service.tls {
-                accepted.farewell(endpoint.full);
-            }
-            let limit = format!("{refused:?}").to_lowercase();
-            let fields: [(_, &dyn crate::log::Value); 2] = [("src_ip", &peer), ("limit", &limit)];
-            endpoint.log.debug("too many connections", &fields);
-        }
+        Err(refused) => refuse(&accepted, service, refused),
+    }
+}
+
+fn refuse(accepted: &Accepted, service: &Service, refused: Refused) {
+    if !service.tls {
+        accepted.farewell(service.endpoint.full);
+    }
+    if service.complaints.due() {
+        let limit = match refused {
+            Refused::Total => "total",
+            Refused::Address => "address",
+        };
+        let (log, peer) = (&service.endpoint.log, accepted.peer());
+        log.warn(
+            "too many connections",
+            &[("limit", &limit), ("src_ip", &peer)],
+        );
     }
 }
 
@@ -348,47 +371,55 @@ impl Visitor {
     }
 
     async fn connect(self) -> Option<Connection> {
-        let Self {
-            accepted,
-            service,
-            permit,
-            mut signal,
-        } = self;
-        let (peer, local) = (accepted.peer(), accepted.local());
+        let (peer, local) = (self.accepted.peer(), self.accepted.local());
+        let service = Arc::clone(&self.service);
         let (stream, tls) = match &service.endpoint.tls {
             TlsSettings::On(tls) if service.tls => {
-                let timeout = service.endpoint.limits.tls_timeout;
-                let handshake = async {
-                    // Whoever does not even begin takes no turn from others of his address.
-                    accepted.readable().await?;
-                    let _turn = permit.handshake().await;
-                    tls.accept(accepted.into_stream(), timeout).await
-                };
+                let mut signal = self.signal.clone();
                 let outcome = tokio::select! {
-                    outcome = tokio::time::timeout(timeout, handshake) => outcome,
+                    outcome = handshake(tls, self.accepted, &self.permit, &service) => outcome,
                     () = signal.stopping() => return None,
                 };
-                match outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                    Ok((stream, facts)) => (stream, Some(facts)),
-                    Err(error) => {
-                        let log = &service.endpoint.log;
-                        let fields: crate::log::Fields<'_> =
-                            &[("reason", &error), ("src_ip", &peer)];
-                        log.debug("TLS handshake failed", fields);
-                        return None;
-                    }
-                }
+                let report = |error: &io::Error| {
+                    let log = &service.endpoint.log;
+                    log.debug(
+                        "TLS handshake failed",
+                        &[("reason", error), ("src_ip", &peer)],
+                    );
+                };
+                let (stream, facts) = outcome.inspect_err(report).ok()?;
+                (stream, Some(facts))
             }
-            _ => (accepted.into_stream(), None),
+            _ => (self.accepted.into_stream(), None),
         };
         Some(Connection {
             stream,
             peer,
             local,
             tls,
-            permit,
-            shutdown: signal,
+            permit: self.permit,
+            shutdown: self.signal,
         })
+    }
+}
+
+/// TLS from the first byte. The time that is waited for a turn counts.
+async fn handshake(
+    tls: &Tls,
+    accepted: Accepted,
+    permit: &Permit,
+    service: &Service,
+) -> io::Result<(Box<dyn Stream>, TlsFacts)> {
+    let timeout = service.endpoint.limits.tls_timeout;
+    let handshake = async {
+        // Whoever does not even begin takes no turn from others of his address.
+        accepted.readable().await?;
+        let _turn = permit.handshake().await;
+        tls.accept(accepted.into_stream(), timeout).await
+    };
+    match tokio::time::timeout(timeout, handshake).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 

@@ -118,6 +118,13 @@ async fn one_too_many_is_told_so() {
     assert_eq!(greeting, "* OK one false\r\n");
     let (_second, refusal) = connect(server.port(0)).await;
     assert_eq!(refusal, "* BYE [UNAVAILABLE] Too many connections\r\n");
+    let (_third, _) = connect(server.port(0)).await;
+    let complaints = server
+        .written
+        .text()
+        .matches("too many connections\t{\"limit\":\"address\"")
+        .count();
+    assert_eq!(complaints, 1, "{}", server.written.text());
 
     drop(first);
     while server.listeners.quota().total() > 0 {

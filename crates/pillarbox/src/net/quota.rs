@@ -16,8 +16,11 @@ const HANDSHAKES_PER_ADDRESS: usize = 16;
 
 /// The connections of the process, counted. One for all endpoints, and for all configurations that
 /// come and go while connections stay.
-#[derive(Default)]
-pub struct Quota(Mutex<Counts>);
+pub struct Quota {
+    counts: Mutex<Counts>,
+    /// Connections that the process can bear, whatever a configuration allows.
+    ceiling: usize,
+}
 
 #[derive(Default)]
 struct Counts {
@@ -54,7 +57,22 @@ pub struct Permit {
     network: Option<Network>,
 }
 
+impl Default for Quota {
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
 impl Quota {
+    /// No connections yet, and never more than `ceiling`.
+    #[must_use]
+    pub fn new(ceiling: usize) -> Self {
+        Self {
+            counts: Mutex::default(),
+            ceiling,
+        }
+    }
+
     /// Lets a connection in, or says which limit it would break. Peers on unix sockets count in the
     /// total only; so do loopback addresses unless [`Limits::count_loopback`] says otherwise.
     ///
@@ -64,7 +82,7 @@ impl Quota {
     pub fn admit(self: &Arc<Self>, peer: &Peer, limits: &Limits) -> Result<Permit, Refused> {
         let network = Network::of(peer);
         let mut counts = self.counts();
-        if counts.total >= limits.connections {
+        if counts.total >= limits.connections.min(self.ceiling) {
             return Err(Refused::Total);
         }
         if let Some(network) = network {
@@ -92,7 +110,7 @@ impl Quota {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -191,6 +209,14 @@ mod tests {
         let _two = quota.admit(&Peer::Unix, &limits).ok();
         let third = quota.admit(&peer("192.0.2.2:1"), &limits).err();
         assert_eq!(third, Some(Refused::Total));
+    }
+
+    #[test]
+    fn the_ceiling_is_above_all_configurations() {
+        let quota = Arc::new(Quota::new(1));
+        let _one = quota.admit(&Peer::Unix, &limits(5, 5)).ok();
+        let second = quota.admit(&Peer::Unix, &limits(5, 5)).err();
+        assert_eq!(second, Some(Refused::Total));
     }
 
     /// An IPv6 client has a whole /64 to come from, and an IPv4 client a second spelling.
