@@ -1,8 +1,18 @@
-//! A mailbox in memory, shared by all sessions of this process that have it open.
+//! A mailbox in memory, one for all sessions of this process that have it open.
+//!
+//! The engine's committer alone changes it, after the change is durable; everybody else reads. A session that wants to know
+//! what happened asks for the rows changed since the mod-sequence it knows; there are no queues.
 
-use std::collections::{BTreeMap, HashMap};
+mod cache;
+mod chunk;
+mod delta;
+mod members;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use pillarbox_model::{
     AccountId, BlobId, Flags, InternalDate, KeywordTable, MailboxId, ModSeq, NumberSet, Uid,
@@ -10,11 +20,10 @@ use pillarbox_model::{
 };
 use tokio::sync::watch;
 
-/// Rows in one chunk: a change search skips a chunk at a time.
-const CHUNK_ROWS: usize = 4_096;
-/// Expunged rows kept readable for sessions that were not told yet. Beyond that the oldest go, and such a
-/// session is answered as if it had been told.
-const GHOSTS: usize = 100_000;
+pub(crate) use cache::{Cache, Opening, Ticket};
+use chunk::Chunks;
+pub(crate) use delta::Delta;
+use members::{Departed, Members};
 
 /// What STATUS says, without looking at messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -51,382 +60,282 @@ pub struct Row {
 }
 
 /// A mailbox that is open somewhere in this process.
-#[derive(Debug)]
 pub struct Mailbox {
     id: MailboxId,
     account: AccountId,
     uid_validity: UidValidity,
     state: RwLock<State>,
-    published: watch::Sender<u64>,
-    deleted: AtomicBool,
+    /// Never held while `state` is waited for.
     members: Mutex<Members>,
+    /// `Departed::oldest`, to see without the lock whether there is something to drop.
+    oldest_departed: AtomicU64,
+    deleted: AtomicBool,
+    published: watch::Sender<u64>,
 }
 
-/// Rows as arrays, in the order of UIDs.
-#[derive(Debug, Default)]
+/// What changes.
+#[derive(Default)]
 struct State {
-    chunks: Vec<Chunk>,
-    keywords: KeywordTable,
+    rows: Chunks,
+    departed: Departed,
     counters: Counters,
-    expunged_modseq: ModSeq,
-    ghosts: BTreeMap<u32, (ModSeq, Row)>,
+    keywords: KeywordTable,
+    expunged_modseq: u64,
 }
 
-/// Up to [`CHUNK_ROWS`] rows: 42 bytes each.
-#[derive(Debug, Default)]
-struct Chunk {
-    highest_modseq: u64,
-    uids: Vec<u32>,
-    modseqs: Vec<u64>,
-    flags: Vec<u64>,
-    seconds: Vec<i64>,
-    zones: Vec<i16>,
-    sizes: Vec<u32>,
-    blobs: Vec<u64>,
+/// What a mailbox starts from in memory, as an engine loads it: everything but the rows.
+pub(crate) struct Loaded {
+    pub(crate) id: MailboxId,
+    pub(crate) account: AccountId,
+    pub(crate) uid_validity: UidValidity,
+    pub(crate) counters: Counters,
+    pub(crate) keywords: KeywordTable,
 }
 
-#[derive(Debug, Default)]
-struct Members {
-    next: u64,
-    synced: HashMap<u64, Arc<AtomicU64>>,
+impl Mailbox {
+    /// The mailbox with these rows, which ascend.
+    ///
+    /// # Errors
+    /// Whatever reading a row says.
+    pub(crate) fn load<E>(
+        from: Loaded,
+        rows: impl IntoIterator<Item = Result<Row, E>>,
+    ) -> Result<Self, E> {
+        let mut state = State {
+            counters: from.counters,
+            keywords: from.keywords,
+            // Nobody here knows of earlier ones.
+            expunged_modseq: from.counters.highest_modseq.0,
+            ..State::default()
+        };
+        for row in rows {
+            state.rows.push(&row?);
+        }
+        Ok(Self {
+            id: from.id,
+            account: from.account,
+            uid_validity: from.uid_validity,
+            state: RwLock::new(state),
+            members: Mutex::default(),
+            oldest_departed: AtomicU64::new(u64::MAX),
+            deleted: AtomicBool::new(false),
+            published: watch::Sender::new(from.counters.highest_modseq.0),
+        })
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> MailboxId {
+        self.id
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// Its UIDVALIDITY, which stays while the mailbox lives.
+    #[must_use]
+    pub fn uid_validity(&self) -> UidValidity {
+        self.uid_validity
+    }
+
+    /// What STATUS says.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.state().counters
+    }
+
+    /// Whether somebody deleted it. Its rows stay as they were for those who still hold it.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Wakes whoever waits on it after each change, and after a deletion. The value is the highest mod-sequence that can be
+    /// read.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    /// A look at the rows. Changes wait for it, so it is short: some hundred rows at a time, nothing
+    /// that waits in between (the guard can't cross an `.await` of a task that moves between threads).
+    #[must_use]
+    pub fn read(&self) -> Rows<'_> {
+        Rows {
+            state: self.state(),
+        }
+    }
+
+    /// Joins those who have it selected, knowing everything up to now. To be called before the first look.
+    #[must_use]
+    pub fn join(self: &Arc<Self>) -> Member {
+        let synced = self.counters().highest_modseq.0;
+        let id = self.members().join(synced);
+        Member {
+            mailbox: self.clone(),
+            id,
+            synced: AtomicU64::new(synced),
+        }
+    }
+
+    /// Bytes it takes in memory, about.
+    pub(crate) fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.state().rows.size_bytes()
+    }
+
+    /// Makes a durable change visible. Wakes nobody.
+    pub(crate) fn apply(&self, delta: &Delta) {
+        if delta.deleted {
+            self.deleted.store(true, Ordering::Release);
+            return;
+        }
+        let floor = self.members().floor();
+        let mut state = self.state_mut();
+        if delta.counters.highest_modseq <= state.counters.highest_modseq {
+            return;
+        }
+        state.apply(delta, floor);
+        self.oldest_departed
+            .store(state.departed.oldest(), Ordering::Release);
+    }
+
+    /// Wakes those who watch.
+    pub(crate) fn publish(&self) {
+        let highest = self.counters().highest_modseq.0;
+        self.published.send_replace(highest);
+    }
+
+    /// Drops expunged rows that everybody was told of.
+    fn trim(&self) {
+        let floor = self.members().floor();
+        if floor >= self.oldest_departed.load(Ordering::Acquire) {
+            let mut state = self.state_mut();
+            state.departed.trim(floor);
+            self.oldest_departed
+                .store(state.departed.oldest(), Ordering::Release);
+        }
+    }
+
+    // A panic while a lock is held leaves nothing half done that another could trip over.
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// A session's place at a mailbox. While it lives, what it was not told to be gone stays readable.
-#[derive(Debug)]
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mailbox({})", self.id)
+    }
+}
+
+impl State {
+    fn apply(&mut self, delta: &Delta, floor: u64) {
+        let modseq = delta.counters.highest_modseq.0;
+        let gone = self.rows.remove(&delta.expunged);
+        if !gone.is_empty() {
+            self.expunged_modseq = modseq;
+        }
+        if floor < modseq {
+            self.departed.extend(gone, modseq);
+        }
+        self.rows.set_flags(&delta.flagged, modseq);
+        for row in &delta.added {
+            self.rows.push(row);
+        }
+        if let Some(keywords) = &delta.keywords {
+            self.keywords = keywords.clone();
+        }
+        self.counters = delta.counters;
+    }
+}
+
+/// A session's membership of a mailbox, until it is dropped. While a member has not been told of an
+/// expunge, the expunged rows stay readable.
 pub struct Member {
     mailbox: Arc<Mailbox>,
     id: u64,
-    synced: Arc<AtomicU64>,
+    synced: AtomicU64,
 }
 
 impl Member {
-    /// Where it is.
+    /// The mailbox.
     #[must_use]
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
     }
 
-    /// The session was told of all expunges up to here.
+    /// The client was told everything up to `modseq`.
     pub fn synced(&self, modseq: ModSeq) {
         let before = self.synced.swap(modseq.0, Ordering::AcqRel);
-        if before < modseq.0 && !self.mailbox.read().state.ghosts.is_empty() {
-            self.mailbox.lay_ghosts();
+        if before != modseq.0 {
+            self.mailbox
+                .members()
+                .moved(self.id, before, Some(modseq.0));
+            self.mailbox.trim();
         }
     }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        lock(&self.mailbox.members).synced.remove(&self.id);
-        self.mailbox.lay_ghosts();
+        let synced = self.synced.load(Ordering::Acquire);
+        self.mailbox.members().moved(self.id, synced, None);
+        self.mailbox.trim();
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Mailbox {
-    /// A mailbox with these rows, which ascend by UID.
-    pub fn new(
-        id: MailboxId,
-        account: AccountId,
-        uid_validity: UidValidity,
-        keywords: KeywordTable,
-        counters: Counters,
-        rows: impl IntoIterator<Item = Row>,
-    ) -> Self {
-        let mut state = State {
-            keywords,
-            counters,
-            expunged_modseq: counters.highest_modseq,
-            ..State::default()
-        };
-        rows.into_iter().for_each(|row| state.push(row));
-        Self {
-            id,
-            account,
-            uid_validity,
-            state: RwLock::new(state),
-            published: watch::Sender::new(counters.highest_modseq.0),
-            deleted: AtomicBool::new(false),
-            members: Mutex::default(),
-        }
-    }
-
-    /// Its id.
-    #[must_use]
-    pub const fn id(&self) -> MailboxId {
-        self.id
-    }
-
-    /// Whose it is.
-    #[must_use]
-    pub const fn account(&self) -> AccountId {
-        self.account
-    }
-
-    /// Its UIDVALIDITY.
-    #[must_use]
-    pub const fn uid_validity(&self) -> UidValidity {
-        self.uid_validity
-    }
-
-    /// What is in it.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.read().state.counters
-    }
-
-    /// Whether somebody deleted it.
-    #[must_use]
-    pub fn is_deleted(&self) -> bool {
-        self.deleted.load(Ordering::Acquire)
-    }
-
-    /// Wakes after each change. A missed value delays, never loses: what changed is read from the rows.
-    #[must_use]
-    pub fn watch(&self) -> watch::Receiver<u64> {
-        self.published.subscribe()
-    }
-
-    /// A look at the rows. Not to be held across an await: the writer waits for it.
-    #[must_use]
-    pub fn read(&self) -> Rows<'_> {
-        Rows {
-            state: self.state.read().unwrap_or_else(PoisonError::into_inner),
-        }
-    }
-
-    /// Takes a place, which is told nothing yet.
-    #[must_use]
-    pub fn join(self: &Arc<Self>) -> Member {
-        let synced = Arc::new(AtomicU64::new(self.read().highest_modseq().0));
-        let mut members = lock(&self.members);
-        members.next += 1;
-        let id = members.next;
-        members.synced.insert(id, synced.clone());
-        drop(members);
-        Member {
-            mailbox: self.clone(),
-            id,
-            synced,
-        }
-    }
-
-    /// Whether some session has it open.
-    #[must_use]
-    pub fn is_in_use(&self) -> bool {
-        !lock(&self.members).synced.is_empty()
-    }
-
-    /// About how many bytes it takes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let rows = self.read();
-        rows.len() * 42 + rows.state.ghosts.len() * 80 + 512
-    }
-
-    /// Forgets expunged rows that every session was told of.
-    fn lay_ghosts(&self) {
-        let slowest = {
-            let members = lock(&self.members);
-            members
-                .synced
-                .values()
-                .map(|synced| synced.load(Ordering::Acquire))
-                .min()
-        };
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        match slowest {
-            None => state.ghosts.clear(),
-            Some(slowest) => state.ghosts.retain(|_, (gone, _)| gone.0 > slowest),
-        }
-    }
-
-    /// Takes over committed changes, and then tells whoever watches.
-    pub(crate) fn apply(&self, change: Change) {
-        let in_use = self.is_in_use();
-        let modseq = change.counters.highest_modseq;
-        self.state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .apply(change, in_use);
-        self.published.send_replace(modseq.0);
-    }
-
-    /// It is gone.
-    pub(crate) fn mark_deleted(&self) {
-        self.deleted.store(true, Ordering::Release);
-        self.published.send_modify(|_| {});
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Member({} of {:?})", self.id, self.mailbox)
     }
 }
 
-/// A committed transaction's effect on one mailbox.
-#[derive(Debug, Clone)]
-pub(crate) struct Change {
-    /// As they are now.
-    pub(crate) counters: Counters,
-    /// The table, if it grew.
-    pub(crate) keywords: Option<KeywordTable>,
-    /// New rows, above all others.
-    pub(crate) added: Vec<Row>,
-    /// New flags by UID, ascending.
-    pub(crate) flags: Vec<(u32, Flags)>,
-    /// What went.
-    pub(crate) removed: NumberSet,
-}
-
-impl State {
-    fn push(&mut self, row: Row) {
-        if self
-            .chunks
-            .last()
-            .is_none_or(|chunk| chunk.uids.len() >= CHUNK_ROWS)
-        {
-            self.chunks.push(Chunk::default());
-        }
-        if let Some(chunk) = self.chunks.last_mut() {
-            chunk.push(row);
-        }
-    }
-
-    fn apply(&mut self, change: Change, in_use: bool) {
-        let modseq = change.counters.highest_modseq;
-        self.counters = change.counters;
-        if let Some(keywords) = change.keywords {
-            self.keywords = keywords;
-        }
-        change.added.into_iter().for_each(|row| self.push(row));
-        self.set_flags(&change.flags, modseq);
-        if !change.removed.is_empty() {
-            self.remove(&change.removed, modseq, in_use);
-        }
-    }
-
-    fn set_flags(&mut self, flags: &[(u32, Flags)], modseq: ModSeq) {
-        let mut at = 0;
-        for &(uid, flags) in flags {
-            while self
-                .chunks
-                .get(at)
-                .is_some_and(|chunk| chunk.last_uid() < uid)
-            {
-                at += 1;
-            }
-            let Some(chunk) = self.chunks.get_mut(at) else {
-                return;
-            };
-            if let Ok(index) = chunk.uids.binary_search(&uid) {
-                chunk.flags[index] = flags.0;
-                chunk.modseqs[index] = modseq.0;
-                chunk.highest_modseq = modseq.0;
-            }
-        }
-    }
-
-    fn remove(&mut self, uids: &NumberSet, modseq: ModSeq, in_use: bool) {
-        self.expunged_modseq = modseq;
-        for chunk in &mut self.chunks {
-            let hit = uids.ranges().iter().any(|&(from, to)| {
-                from <= chunk.last_uid() && chunk.uids.first().is_some_and(|&first| first <= to)
-            });
-            if !hit {
-                continue;
-            }
-            let gone = chunk.remove(uids);
-            if in_use {
-                self.ghosts
-                    .extend(gone.into_iter().map(|row| (row.uid.0, (modseq, row))));
-            }
-        }
-        self.chunks.retain(|chunk| !chunk.uids.is_empty());
-        while self.ghosts.len() > GHOSTS {
-            self.ghosts.pop_first();
-        }
-    }
-
-    /// The chunk that would hold a UID.
-    fn chunk_of(&self, uid: u32) -> Option<&Chunk> {
-        self.chunks
-            .get(self.chunks.partition_point(|chunk| chunk.last_uid() < uid))
-    }
-}
-
-impl Chunk {
-    fn last_uid(&self) -> u32 {
-        self.uids.last().copied().unwrap_or(0)
-    }
-
-    fn push(&mut self, row: Row) {
-        self.highest_modseq = self.highest_modseq.max(row.modseq.0);
-        self.uids.push(row.uid.0);
-        self.modseqs.push(row.modseq.0);
-        self.flags.push(row.flags.0);
-        self.seconds.push(row.date.unix_seconds);
-        self.zones.push(row.date.zone_minutes);
-        self.sizes.push(row.size);
-        self.blobs.push(row.blob.0);
-    }
-
-    fn row(&self, index: usize) -> Row {
-        Row {
-            uid: Uid(self.uids[index]),
-            modseq: ModSeq(self.modseqs[index]),
-            flags: Flags(self.flags[index]),
-            date: InternalDate {
-                unix_seconds: self.seconds[index],
-                zone_minutes: self.zones[index],
-            },
-            size: self.sizes[index],
-            blob: BlobId(self.blobs[index]),
-        }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        (0..self.uids.len()).map(|index| self.row(index))
-    }
-
-    /// Takes rows out, and gives them back.
-    fn remove(&mut self, uids: &NumberSet) -> Vec<Row> {
-        let (gone, kept): (Vec<_>, Vec<_>) = self.rows().partition(|row| uids.contains(row.uid.0));
-        let highest_modseq = self.highest_modseq;
-        *self = Self::default();
-        kept.into_iter().for_each(|row| self.push(row));
-        self.highest_modseq = highest_modseq;
-        gone
-    }
-}
-
-/// A look at a mailbox's rows, during which nothing changes.
-#[derive(Debug)]
+/// A look at a mailbox's rows, which stand still while it lasts.
 pub struct Rows<'a> {
     state: RwLockReadGuard<'a, State>,
 }
 
 impl Rows<'_> {
-    /// The mod-sequence of the last change.
+    /// Of the last change that is seen here.
     #[must_use]
     pub fn highest_modseq(&self) -> ModSeq {
         self.state.counters.highest_modseq
     }
 
-    /// The mod-sequence of the last expunge, or one after it.
+    /// What STATUS says.
     #[must_use]
-    pub fn expunged_modseq(&self) -> ModSeq {
-        self.state.expunged_modseq
+    pub fn counters(&self) -> Counters {
+        self.state.counters
     }
 
     /// How many messages there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.state.counters.messages as usize
+        self.state.rows.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What the keyword bits of [`Flags`] mean.
+    #[must_use]
+    pub fn keywords(&self) -> &KeywordTable {
+        &self.state.keywords
     }
 
     /// The UID that the next message will have, at least.
@@ -435,108 +344,96 @@ impl Rows<'_> {
         self.state.counters.uid_next
     }
 
-    /// What the keyword bits mean.
+    /// Of the latest expunge. A session that was told everything up to here need not look for expunged messages. Of
+    /// a mailbox in which nothing was expunged since it was opened, the highest when it was.
     #[must_use]
-    pub fn keywords(&self) -> &KeywordTable {
-        &self.state.keywords
+    pub fn expunged_modseq(&self) -> ModSeq {
+        ModSeq(self.state.expunged_modseq)
     }
 
-    /// A message that exists.
+    /// The row of a message that is here.
     #[must_use]
     pub fn get(&self, uid: Uid) -> Option<Row> {
-        let chunk = self.state.chunk_of(uid.0)?;
-        let index = chunk.uids.binary_search(&uid.0).ok()?;
-        Some(chunk.row(index))
+        self.state.rows.get(uid.0)
     }
 
-    /// A message that exists, or that some session was not yet told to be gone.
+    /// The row of a message that is here, or was expunged and some member has not been told.
     #[must_use]
     pub fn get_known(&self, uid: Uid) -> Option<Row> {
-        self.get(uid)
-            .or_else(|| self.state.ghosts.get(&uid.0).map(|(_, row)| *row))
+        self.get(uid).or_else(|| self.state.departed.get(uid.0))
     }
 
-    /// The messages with `from <= uid <= to`, ascending.
+    /// The rows `from <= uid <= to`, ascending.
     pub fn range(&self, from: u32, to: u32) -> impl Iterator<Item = Row> + '_ {
-        let chunks = &self.state.chunks;
-        let first = chunks.partition_point(|chunk| chunk.last_uid() < from);
-        chunks[first..]
-            .iter()
-            .take_while(move |chunk| chunk.uids.first().is_some_and(|&uid| uid <= to))
-            .flat_map(move |chunk| {
-                let start = chunk.uids.partition_point(|&uid| uid < from);
-                let end = chunk.uids.partition_point(|&uid| uid <= to);
-                (start..end.max(start)).map(move |index| chunk.row(index))
-            })
+        self.state.rows.range(from, to)
     }
 
-    /// All UIDs, as ascending ranges with both ends included.
-    #[must_use]
-    pub fn uid_ranges(&self) -> Vec<(u32, u32)> {
-        self.uid_ranges_above(0)
-    }
-
-    /// The UIDs above one, as ascending ranges with both ends included.
+    /// The UIDs above `uid`, as ranges with both ends included: new messages.
     #[must_use]
     pub fn uid_ranges_above(&self, uid: u32) -> Vec<(u32, u32)> {
-        let chunks = &self.state.chunks;
-        let first = chunks.partition_point(|chunk| chunk.last_uid() <= uid);
-        let mut ranges: Vec<(u32, u32)> = Vec::new();
-        for &next in chunks[first..].iter().flat_map(|chunk| &chunk.uids) {
-            match ranges.last_mut() {
-                _ if next <= uid => {}
-                Some((_, end)) if *end + 1 == next => *end = next,
-                _ => ranges.push((next, next)),
-            }
-        }
-        ranges
+        let Some(from) = uid.checked_add(1) else {
+            return Vec::new();
+        };
+        self.state.rows.uid_runs(from).collect()
     }
 
-    /// Which UIDs of these ascending ranges are of no message any more. Linear in both.
+    /// All UIDs, as ranges with both ends included.
     #[must_use]
+    pub fn uid_ranges(&self) -> Vec<(u32, u32)> {
+        self.state.rows.uid_runs(0).collect()
+    }
+
+    /// Which UIDs of `known`, ranges that ascend, are not here any more. Linear in the ranges and the rows between
+    /// the first and the last.
     pub fn missing_among(&self, known: impl Iterator<Item = (u32, u32)>) -> NumberSet {
+        let mut known = known.peekable();
+        let start = known.peek().map_or(u32::MAX, |&(from, _)| from);
+        let mut live = self.state.rows.uid_runs(start).peekable();
         let mut missing = Vec::new();
-        for (from, to) in known {
-            let mut next = from;
-            for row in self.range(from, to) {
-                if row.uid.0 > next {
-                    missing.push((next, row.uid.0 - 1));
+        for (mut from, to) in known {
+            loop {
+                while live.next_if(|&(_, last)| last < from).is_some() {}
+                // Not taken yet: this run may go on into the next range.
+                let Some(&(first, last)) = live.peek().filter(|&&(first, _)| first <= to) else {
+                    missing.push((from, to));
+                    break;
+                };
+                if first > from {
+                    missing.push((from, first - 1));
                 }
-                next = row.uid.0 + 1;
-            }
-            if next <= to {
-                missing.push((next, to));
+                if last >= to {
+                    break;
+                }
+                from = last + 1;
             }
         }
         NumberSet::from_ranges(missing)
     }
 
-    /// The messages that changed after a mod-sequence, ascending by UID. Chunks without changes are
-    /// skipped whole.
+    /// The rows changed after `modseq`, ascending by UID. Passes over chunks in which nothing did.
     pub fn changed_since(&self, modseq: ModSeq) -> impl Iterator<Item = Row> + '_ {
-        let chunks = self.state.chunks.iter();
+        let chunks = self.state.rows.iter();
         chunks
-            .filter(move |chunk| chunk.highest_modseq > modseq.0)
-            .flat_map(move |chunk| {
-                let indices = 0..chunk.uids.len();
-                indices
-                    .filter(move |&i| chunk.modseqs[i] > modseq.0)
-                    .map(|i| chunk.row(i))
-            })
+            .filter(move |chunk| chunk.max_modseq() > modseq.0)
+            .flat_map(|chunk| (0..chunk.len()).map(|at| chunk.row(at)))
+            .filter(move |row| row.modseq > modseq)
     }
 
-    /// The first message without `\Seen`.
+    /// The first message without `\Seen` (RFC 3501 §6.3.1).
     #[must_use]
     pub fn first_unseen(&self) -> Option<Uid> {
         if self.state.counters.unseen == 0 {
             return None;
         }
-        self.state.chunks.iter().find_map(|chunk| {
-            let index = chunk
-                .flags
-                .iter()
-                .position(|&bits| bits & Flags::SEEN.0 == 0)?;
-            Some(Uid(chunk.uids[index]))
-        })
+        let rows = self.range(0, u32::MAX);
+        rows.filter(|row| !row.flags.contains(Flags::SEEN))
+            .map(|row| row.uid)
+            .next()
+    }
+}
+
+impl fmt::Debug for Rows<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rows({})", self.len())
     }
 }

@@ -3,7 +3,8 @@
 use pillarbox_model::{AccountId, MailboxName, SpecialUse, UidValidity};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::tx::{Effect, Tx};
+use super::tx::Tx;
+use crate::mailbox::Delta;
 use crate::{Account, Error};
 
 const COLUMNS: &str = "SELECT id, name, append_limit FROM account";
@@ -63,7 +64,7 @@ impl Tx<'_> {
         match self.sql.execute("DELETE FROM account WHERE id = ?", key)? {
             0 => Err(Error::NoAccount),
             _ => {
-                self.effects.extend(ids.into_iter().map(Effect::Deleted));
+                self.effects.extend(ids.into_iter().map(Delta::deletion));
                 Ok(())
             }
         }

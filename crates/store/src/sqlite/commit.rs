@@ -15,10 +15,10 @@ use tokio::sync::oneshot;
 use super::Settings;
 use super::checkpoint::Checkpoint;
 use super::lock::Lock;
-use super::open::OpenMailboxes;
-use super::tx::{Effect, Tx};
+use super::tx::Tx;
 use crate::Error;
 use crate::blob::{About, Blobs, Location, NewBlob};
+use crate::mailbox::Cache;
 
 /// Operations in one batch: bounds how long the first of them waits for the last.
 const BATCH_OPERATIONS: usize = 1_024;
@@ -105,7 +105,8 @@ pub(super) struct Committer {
     connection: Mutex<Connection>,
     settings: Settings,
     blobs: Arc<dyn Blobs>,
-    pub(super) open: OpenMailboxes,
+    /// The mailboxes in memory.
+    pub(super) cache: Cache,
     queue: Mutex<Queue>,
     /// After a failed sync nothing that was written can be trusted to be on disk.
     poisoned: AtomicBool,
@@ -121,13 +122,13 @@ impl Committer {
         blobs: Arc<dyn Blobs>,
         lock: Lock,
     ) -> Self {
-        let open = OpenMailboxes::new(settings.cache_bytes);
+        let cache = Cache::new(settings.cache_bytes);
         Self {
             connection: Mutex::new(connection),
             checkpoint: Arc::new(Checkpoint::new(settings.clone())),
             settings,
             blobs,
-            open,
+            cache,
             queue: Mutex::default(),
             poisoned: AtomicBool::new(false),
             _lock: lock,
@@ -271,7 +272,6 @@ impl Committer {
         let mut tx = Tx {
             sql: &connection,
             settings: &self.settings,
-            open: &self.open,
             now: now(),
             effects: Vec::new(),
         };
@@ -282,28 +282,11 @@ impl Committer {
             let _ = connection.execute_batch("ROLLBACK");
             return Err(error);
         }
-        self.take_over(tx.effects);
+        for mailbox in self.cache.apply(tx.effects) {
+            mailbox.publish();
+        }
         self.checkpoint.after_batch(&connection);
         Ok(())
-    }
-
-    /// Memory takes over what is durable now.
-    fn take_over(&self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Opened(mailbox) => self.open.insert(mailbox),
-                Effect::Changed(id, change) => {
-                    if let Some(mailbox) = self.open.get(id) {
-                        mailbox.apply(change);
-                    }
-                }
-                Effect::Deleted(id) => {
-                    if let Some(mailbox) = self.open.remove(id) {
-                        mailbox.mark_deleted();
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -45,7 +45,7 @@ impl Tx<'_> {
                 .execute(params![id.0 as i64, modseq.0 as i64, first, last])?;
         }
         let mut change = row.change();
-        change.removed = gone.clone();
+        change.expunged = gone.clone();
         self.finish(&row, change)?;
         Ok(Expunged { uids: gone, modseq })
     }

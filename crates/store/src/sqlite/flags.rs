@@ -1,6 +1,6 @@
 //! Changing flags.
 
-use pillarbox_model::{Flag, Flags, MailboxId, ModSeq, NumberSet};
+use pillarbox_model::{Flag, Flags, MailboxId, ModSeq, NumberSet, Uid};
 use rusqlite::params;
 
 use super::tx::Tx;
@@ -60,23 +60,23 @@ impl Tx<'_> {
                 let after = masks.apply(before);
                 row.counters.unseen = recount(row.counters.unseen, !before, !after, Flags::SEEN);
                 row.counters.deleted = recount(row.counters.deleted, before, after, Flags::DELETED);
-                change.flags.push((uid, after));
+                change.flagged.push((Uid(uid), after));
             }
         }
         // RFC 7162 §3.1.3: those unlike what the client thinks fail even where nothing would differ.
         if unchanged_since.is_some() {
             result.modified = self.newer(id, uids, limit)?;
         }
-        if change.flags.is_empty() {
+        if change.flagged.is_empty() {
             result.modseq = row.counters.highest_modseq;
             return Ok(result);
         }
         result.modseq = row.next_modseq();
         self.write_flags(id, uids, masks, result.modseq, limit)?;
-        result.changed = change.flags.iter().map(|(uid, _)| *uid).collect();
-        let changed = std::mem::take(&mut change.flags);
-        let change = crate::mailbox::Change {
-            flags: changed,
+        result.changed = change.flagged.iter().map(|(uid, _)| uid.0).collect();
+        let changed = std::mem::take(&mut change.flagged);
+        let change = crate::mailbox::Delta {
+            flagged: changed,
             ..row.change()
         };
         self.finish(&row, change)?;

@@ -1,15 +1,13 @@
 //! Mailboxes and subscriptions.
 
-use std::sync::Arc;
-
 use pillarbox_model::{
     AccountId, MailboxId, MailboxName, ModSeq, NumberSet, SpecialUse, UidValidity, limit,
 };
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use super::read;
-use super::tx::{Effect, Tx};
-use crate::mailbox::{Counters, Mailbox};
+use super::tx::{Tx, mailbox_row};
+use crate::mailbox::{Counters, Delta, Loaded, Mailbox};
 use crate::{Error, MailboxInfo};
 
 const COLUMNS: &str = "SELECT m.id, m.account, m.name, m.special_use, m.uid_validity, m.uid_next,
@@ -170,7 +168,7 @@ impl Tx<'_> {
             Some("INBOX") => Err(Error::Inbox),
             Some(_) => {
                 self.drop_mailbox(id)?;
-                self.effects.push(Effect::Deleted(id));
+                self.effects.push(Delta::deletion(id));
                 Ok(())
             }
         }
@@ -267,28 +265,20 @@ impl Tx<'_> {
         }
         Ok(())
     }
+}
 
-    /// Loads a mailbox for memory. What happens to it later in this transaction is an effect as any other.
-    pub(super) fn open(&mut self, id: MailboxId) -> Result<Arc<Mailbox>, Error> {
-        let opened = self.effects.iter().find_map(|effect| match effect {
-            Effect::Opened(mailbox) if mailbox.id() == id => Some(mailbox.clone()),
-            _ => None,
-        });
-        if let Some(mailbox) = opened.or_else(|| self.open.get(id)) {
-            return Ok(mailbox);
-        }
-        let row = self.mailbox(id)?;
-        let rows = read::rows(self.sql, id)?;
-        let mailbox = Mailbox::new(
-            id,
-            row.account,
-            row.uid_validity,
-            row.keywords,
-            row.counters,
-            rows,
-        );
-        let mailbox = Arc::new(mailbox);
-        self.effects.push(Effect::Opened(mailbox.clone()));
-        Ok(mailbox)
-    }
+/// Reads a mailbox for memory, as it is at one moment.
+pub(super) fn load(sql: &Connection, id: MailboxId) -> Result<Mailbox, Error> {
+    let snapshot = sql.unchecked_transaction()?;
+    let row = mailbox_row(&snapshot, id)?;
+    let loaded = Loaded {
+        id,
+        account: row.account,
+        uid_validity: row.uid_validity,
+        counters: row.counters,
+        keywords: row.keywords,
+    };
+    let mut statement = snapshot.prepare_cached(read::ROWS)?;
+    let rows = statement.query_map(params![id.0 as i64, 0, u32::MAX], read::row)?;
+    Ok(Mailbox::load(loaded, rows)?)
 }

@@ -46,7 +46,7 @@ impl Tx<'_> {
         }
         self.insert(&mut row, &change.added)?;
         let uids = change.added.iter().map(|row| row.uid).collect();
-        let change = crate::mailbox::Change {
+        let change = crate::mailbox::Delta {
             added: change.added,
             ..row.change()
         };

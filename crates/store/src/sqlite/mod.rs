@@ -9,7 +9,6 @@ mod flags;
 mod lock;
 mod mailbox;
 mod message;
-mod open;
 mod read;
 mod schema;
 #[cfg(test)]
@@ -31,7 +30,7 @@ use self::commit::Committer;
 use self::message::Described;
 use self::read::Readers;
 use crate::blob::{About, BlobWriter, Blobs, Location};
-use crate::mailbox::{Mailbox, Row};
+use crate::mailbox::{Mailbox, Opening, Row, Ticket};
 use crate::{
     Account, Appended, Content, Copied, Error, Expunged, Finding, FlagAction, FlagsSet,
     MailboxInfo, NewMessage, Reply, Store,
@@ -237,13 +236,14 @@ impl Store for Engine {
 
     fn open(&self, mailbox: MailboxId) -> Reply<'_, Arc<Mailbox>> {
         Box::pin(async move {
-            if let Some(open) = self.committer.open.get(mailbox) {
-                return Ok(open);
+            loop {
+                match self.committer.cache.open(mailbox) {
+                    Opening::Ready(open) => return Ok(open),
+                    Opening::Load(ticket) => return self.load(ticket, mailbox),
+                    // It ends with an error, which only says that whoever loaded it is done.
+                    Opening::Wait(mut done) => drop(done.changed().await),
+                }
             }
-            // In the committer, so that no change falls between the rows and memory.
-            self.committer
-                .submit(Vec::new(), move |tx, _| tx.open(mailbox))
-                .await
         })
     }
 
@@ -379,8 +379,14 @@ impl Store for Engine {
 }
 
 impl Engine {
+    /// Reads a mailbox into memory, beside the committer: writers go on.
+    fn load(&self, ticket: Ticket<'_>, mailbox: MailboxId) -> Result<Arc<Mailbox>, Error> {
+        let read = || self.readers.with(|sql| mailbox::load(sql, mailbox));
+        Ok(ticket.finish(tokio::task::block_in_place(read)?))
+    }
+
     fn account_of(&self, mailbox: MailboxId) -> Result<AccountId, Error> {
-        if let Some(open) = self.committer.open.get(mailbox) {
+        if let Some(open) = self.committer.cache.get(mailbox) {
             return Ok(open.account());
         }
         self.readers.with(|sql| mailbox::account_of(sql, mailbox))

@@ -50,9 +50,23 @@ impl Readers {
     }
 }
 
-/// All rows of a mailbox, by UID.
-pub(super) fn rows(sql: &Connection, mailbox: MailboxId) -> Result<Vec<Row>, Error> {
-    row_range(sql, mailbox, 0, u32::MAX)
+/// The rows with a UID in a range, by UID.
+pub(super) const ROWS: &str = "SELECT uid, modseq, flags, seconds, zone, size, blob FROM message
+    WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid";
+
+/// One of [`ROWS`].
+pub(super) fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        uid: Uid(row.get(0)?),
+        modseq: ModSeq(row.get::<_, i64>(1)? as u64),
+        flags: Flags(row.get::<_, i64>(2)? as u64),
+        date: InternalDate {
+            unix_seconds: row.get(3)?,
+            zone_minutes: row.get(4)?,
+        },
+        size: row.get(5)?,
+        blob: BlobId(row.get::<_, i64>(6)? as u64),
+    })
 }
 
 /// The rows with `first <= uid <= last`, by UID.
@@ -62,23 +76,8 @@ pub(super) fn row_range(
     first: u32,
     last: u32,
 ) -> Result<Vec<Row>, Error> {
-    let mut statement = sql.prepare_cached(
-        "SELECT uid, modseq, flags, seconds, zone, size, blob FROM message
-         WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid",
-    )?;
-    let rows = statement.query_map(params![mailbox.0 as i64, first, last], |row| {
-        Ok(Row {
-            uid: Uid(row.get(0)?),
-            modseq: ModSeq(row.get::<_, i64>(1)? as u64),
-            flags: Flags(row.get::<_, i64>(2)? as u64),
-            date: InternalDate {
-                unix_seconds: row.get(3)?,
-                zone_minutes: row.get(4)?,
-            },
-            size: row.get(5)?,
-            blob: BlobId(row.get::<_, i64>(6)? as u64),
-        })
-    })?;
+    let mut statement = sql.prepare_cached(ROWS)?;
+    let rows = statement.query_map(params![mailbox.0 as i64, first, last], row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

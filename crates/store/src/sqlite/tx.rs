@@ -1,32 +1,20 @@
 //! What operations do inside the committer's transaction.
 
-use std::sync::Arc;
-
-use pillarbox_model::{AccountId, Flag, KeywordTable, MailboxId, ModSeq, NumberSet, UidValidity};
+use pillarbox_model::{AccountId, Flag, KeywordTable, MailboxId, ModSeq, UidValidity};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Settings;
-use super::open::OpenMailboxes;
-use crate::mailbox::{Change, Counters, Mailbox};
+use crate::mailbox::{Counters, Delta};
 use crate::{Error, Location};
 
 /// The transaction in which a batch of operations runs, and what memory has to take over after it.
 pub(super) struct Tx<'c> {
     pub(super) sql: &'c Connection,
     pub(super) settings: &'c Settings,
-    /// What is in memory already.
-    pub(super) open: &'c OpenMailboxes,
     /// Seconds since 1970.
     pub(super) now: i64,
-    /// In the order in which they happened.
-    pub(super) effects: Vec<Effect>,
-}
-
-/// What memory takes over once the transaction is committed.
-pub(super) enum Effect {
-    Opened(Arc<Mailbox>),
-    Changed(MailboxId, Change),
-    Deleted(MailboxId),
+    /// What memory takes over once it is committed, in the order in which it happened.
+    pub(super) effects: Vec<Delta>,
 }
 
 /// A mailbox's row while an operation works on it.
@@ -54,50 +42,54 @@ impl MailboxRow {
     }
 
     /// A change of this mailbox that has everything but rows.
-    pub(super) fn change(&self) -> Change {
+    pub(super) fn change(&self) -> Delta {
         let grew = self.keywords.names().len() > self.keywords_before;
-        Change {
+        Delta {
+            mailbox: self.id,
             counters: self.counters,
             keywords: grew.then(|| self.keywords.clone()),
-            added: Vec::new(),
-            flags: Vec::new(),
-            removed: NumberSet::new(),
+            ..Delta::default()
         }
     }
+}
+
+/// A mailbox's row.
+pub(super) fn mailbox_row(sql: &Connection, id: MailboxId) -> Result<MailboxRow, Error> {
+    let mut statement = sql.prepare_cached(
+        "SELECT account, uid_validity, uid_next, highest_modseq, messages, unseen, deleted,
+                    size_bytes, keywords
+             FROM mailbox WHERE id = ?",
+    )?;
+    let row = statement.query_row([id.0 as i64], |row| {
+        let keywords: String = row.get(8)?;
+        let keywords = KeywordTable::new(keywords.split_ascii_whitespace().map(Into::into));
+        Ok(MailboxRow {
+            id,
+            account: AccountId(row.get::<_, i64>(0)? as u64),
+            uid_validity: UidValidity(row.get(1)?),
+            counters: Counters {
+                uid_next: row.get(2)?,
+                highest_modseq: ModSeq(row.get::<_, i64>(3)? as u64),
+                messages: row.get(4)?,
+                unseen: row.get(5)?,
+                deleted: row.get(6)?,
+                size_bytes: row.get::<_, i64>(7)? as u64,
+            },
+            keywords_before: keywords.names().len(),
+            keywords,
+        })
+    });
+    row.optional()?.ok_or(Error::NoMailbox)
 }
 
 impl Tx<'_> {
     /// A mailbox's row.
     pub(super) fn mailbox(&self, id: MailboxId) -> Result<MailboxRow, Error> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT account, uid_validity, uid_next, highest_modseq, messages, unseen, deleted,
-                    size_bytes, keywords
-             FROM mailbox WHERE id = ?",
-        )?;
-        let row = statement.query_row([id.0 as i64], |row| {
-            let keywords: String = row.get(8)?;
-            let keywords = KeywordTable::new(keywords.split_ascii_whitespace().map(Into::into));
-            Ok(MailboxRow {
-                id,
-                account: AccountId(row.get::<_, i64>(0)? as u64),
-                uid_validity: UidValidity(row.get(1)?),
-                counters: Counters {
-                    uid_next: row.get(2)?,
-                    highest_modseq: ModSeq(row.get::<_, i64>(3)? as u64),
-                    messages: row.get(4)?,
-                    unseen: row.get(5)?,
-                    deleted: row.get(6)?,
-                    size_bytes: row.get::<_, i64>(7)? as u64,
-                },
-                keywords_before: keywords.names().len(),
-                keywords,
-            })
-        });
-        row.optional()?.ok_or(Error::NoMailbox)
+        mailbox_row(self.sql, id)
     }
 
     /// Writes a mailbox's row back, and notes the change for memory.
-    pub(super) fn finish(&mut self, row: &MailboxRow, change: Change) -> Result<(), Error> {
+    pub(super) fn finish(&mut self, row: &MailboxRow, change: Delta) -> Result<(), Error> {
         let counters = &row.counters;
         let keywords = row.keywords.names().join(" ");
         self.sql
@@ -116,7 +108,7 @@ impl Tx<'_> {
                 keywords,
                 row.id.0 as i64,
             ])?;
-        self.effects.push(Effect::Changed(row.id, change));
+        self.effects.push(change);
         Ok(())
     }
 
