@@ -20,7 +20,6 @@ pub const ENDPOINTS: &[&str] = &[
 const LATER: &[(&str, &str)] = &[
     ("auth.pam", PASS_TABLE),
     ("auth.shadow", PASS_TABLE),
-    ("auth.external", PASS_TABLE),
     ("auth.ldap", PASS_TABLE),
     (
         "table.ldap",
@@ -40,7 +39,7 @@ const LATER: &[(&str, &str)] = &[
     ("tls.loader.acme", "`tls.loader.file`"),
 ];
 
-const PASS_TABLE: &str = "`auth.pass_table`";
+const PASS_TABLE: &str = "`auth.pass_table` or `auth.external`";
 
 /// All modules, in the order of the reference.
 pub fn modules() -> impl Iterator<Item = &'static Module> {

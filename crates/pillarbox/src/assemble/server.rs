@@ -83,21 +83,19 @@ pub fn globals(tree: &Tree) -> Result<Globals, Errors> {
 /// # Errors
 /// There is no such block, or something is wrong in it.
 pub fn instance(tree: &Tree, options: &Options, name: &str) -> Result<Parts, Errors> {
-    let mut errors = Vec::new();
-    let parts = Assembly::new(tree, options, &mut errors).and_then(|(mut assembly, _)| {
+    let mut others = Vec::new();
+    let parts = Assembly::new(tree, options, &mut others).and_then(|(mut assembly, _)| {
         if assembly.mode == Mode::Run {
             prepare(tree, &assembly.globals.state_dir)?;
         }
-        let index = assembly.find(name, tree.beginning());
-        assembly.make(index.map_err(|error| vec![error])?, tree.beginning())
-    });
-    match parts {
-        Ok(parts) if errors.is_empty() => Ok(parts),
-        outcome => {
-            errors.extend(outcome.err().unwrap_or_default());
-            Err(failure(tree, errors))
+        match assembly.find(name, tree.beginning()) {
+            Ok(index) => assembly.make(index, tree.beginning()),
+            // A block that could not be understood may be the one.
+            Err(_) if !others.is_empty() => Err(Vec::new()),
+            Err(error) => Err(vec![error]),
         }
-    }
+    });
+    parts.map_err(|errors| failure(tree, if errors.is_empty() { others } else { errors }))
 }
 
 fn failure(tree: &Tree, errors: Vec<Error>) -> Errors {

@@ -513,7 +513,7 @@ fn references_have_to_lead_somewhere_fitting() {
     assert!(refused.contains("is not an authentication provider"));
     let refused = refuse("&local_authdb", "pam");
     assert!(refused.contains("module auth.pam is not supported yet by this build"));
-    assert!(refused.contains("use `auth.pass_table`"), "{refused}");
+    assert!(refused.contains("use `auth.pass_table` or"), "{refused}");
     let refused = refuse("&local_authdb", "&local_authdb x");
     assert!(refused.contains("exactly one argument is required to use existing config block"));
 }

@@ -1,6 +1,7 @@
 //! Authentication: may this user in?
 
 mod dummy;
+mod external;
 pub mod hash;
 pub mod login;
 pub mod pass_table;
@@ -12,8 +13,12 @@ use crate::module::Module;
 use crate::secret::Secret;
 
 /// All providers.
-pub(crate) const MODULES: &[&Module] =
-    &[&pass_table::MODULE, &plain_separate::MODULE, &dummy::MODULE];
+pub(crate) const MODULES: &[&Module] = &[
+    &pass_table::MODULE,
+    &plain_separate::MODULE,
+    &dummy::MODULE,
+    &external::MODULE,
+];
 
 /// Why somebody was not let in.
 #[derive(Debug)]
