@@ -13,6 +13,8 @@ use super::{Captured, Fields, Level};
 
 /// The socket of the local syslog daemon.
 const SYSLOG_SOCKET: &str = "/dev/log";
+/// Where the journal takes entries (systemd.journal-fields(7)).
+const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";
 /// Facility `mail` of RFC 5424 §6.2.1, in its place beside the severity.
 const FACILITY_MAIL: u8 = 2 << 3;
 
@@ -33,9 +35,14 @@ pub enum TargetError {
         /// Why not.
         source: io::Error,
     },
-    /// No syslog daemon listens.
-    #[error("can't reach syslog at {SYSLOG_SOCKET}: {0}")]
-    Syslog(io::Error),
+    /// No daemon listens.
+    #[error("can't log to {socket}: {source}")]
+    Daemon {
+        /// Where it should.
+        socket: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 /// A set of targets; every line goes to each of them.
@@ -46,7 +53,8 @@ enum Target {
         stamped: bool,
     },
     /// Stderr, where the journal reads it: each line says its priority first (sd-daemon(3)).
-    Journal,
+    StderrOfJournal,
+    Journal(UnixDatagram),
     Syslog(UnixDatagram),
     File {
         path: PathBuf,
@@ -56,8 +64,8 @@ enum Target {
 }
 
 impl Sink {
-    /// Opens the targets of a `log` directive: `stderr`, `stderr_ts`, `syslog`, `off`, or the path
-    /// of a file, relative to `directory`.
+    /// Opens the targets of a `log` directive: `stderr`, `stderr_ts`, `syslog`, `journald`, `off`,
+    /// or the path of a file, relative to `directory`.
     ///
     /// # Errors
     ///
@@ -107,7 +115,8 @@ impl Target {
             "off" => Err(TargetError::OffIsAlone),
             "stderr" => Ok(Self::stderr()),
             "stderr_ts" => Ok(Self::Stderr { stamped: true }),
-            "syslog" => syslog().map(Self::Syslog).map_err(TargetError::Syslog),
+            "syslog" => daemon(SYSLOG_SOCKET).map(Self::Syslog),
+            "journald" => daemon(JOURNAL_SOCKET).map(Self::Journal),
             path => {
                 let path = directory.join(path);
                 let file = Mutex::new(append_to(&path)?);
@@ -118,7 +127,7 @@ impl Target {
 
     fn stderr() -> Self {
         if stderr_is_the_journal() {
-            Self::Journal
+            Self::StderrOfJournal
         } else {
             Self::Stderr { stamped: false }
         }
@@ -128,15 +137,12 @@ impl Target {
         match self {
             Self::Stderr { stamped: false } => io::stderr().lock().write_all(line.as_bytes()),
             Self::Stderr { stamped: true } => io::stderr().lock().write_all(stamp(line).as_bytes()),
-            Self::Journal => {
+            Self::StderrOfJournal => {
                 let line = format!("<{}>{line}", severity(level));
                 io::stderr().lock().write_all(line.as_bytes())
             }
-            Self::Syslog(socket) => {
-                let (priority, pid) = (FACILITY_MAIL | severity(level), std::process::id());
-                let line = format!("<{priority}>pillarbox[{pid}]: {}", line.trim_end());
-                socket.send(line.as_bytes()).map(drop)
-            }
+            Self::Journal(socket) => socket.send(journal_entry(level, line).as_bytes()).map(drop),
+            Self::Syslog(socket) => socket.send(syslog_packet(level, line).as_bytes()).map(drop),
             Self::File { file, .. } => file
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -167,12 +173,33 @@ fn append_to(path: &Path) -> Result<File, TargetError> {
         })
 }
 
-/// A datagram socket that never blocks: a syslog daemon that stands still must not stop mail.
-fn syslog() -> io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    socket.connect(SYSLOG_SOCKET)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+/// A datagram socket that never blocks: a daemon that stands still must not stop mail.
+fn daemon(path: &'static str) -> Result<UnixDatagram, TargetError> {
+    let open = || {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(path)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    };
+    open().map_err(|source| TargetError::Daemon {
+        socket: path,
+        source,
+    })
+}
+
+/// The form that syslog daemons take on their local socket (RFC 3164 §4.1, without time and host).
+fn syslog_packet(level: Level, line: &str) -> String {
+    let (priority, pid) = (FACILITY_MAIL | severity(level), std::process::id());
+    format!(
+        "<{priority}>pillarbox[{pid}]: {}",
+        line.trim_end_matches('\n')
+    )
+}
+
+/// Fields, one a line: a line of ours holds no line break. It ends with one.
+fn journal_entry(level: Level, line: &str) -> String {
+    let priority = severity(level);
+    format!("PRIORITY={priority}\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=pillarbox\nMESSAGE={line}")
 }
 
 fn stamp(line: &str) -> String {
@@ -240,6 +267,20 @@ mod tests {
         let [TargetError::File { .. }] = sink.reopen()[..] else {
             panic!("one file, one failure");
         };
+    }
+
+    #[test]
+    fn daemons_get_priorities() {
+        let packet = syslog_packet(Level::Warning, "imap: odd\t\n");
+        let (head, rest) = packet.split_once('[').unwrap();
+        assert_eq!(head, "<20>pillarbox");
+        assert!(rest.ends_with("]: imap: odd\t"), "{packet:?}");
+        let entry = journal_entry(Level::Debug, "[debug] imap: odd\t\n");
+        assert!(entry.starts_with("PRIORITY=7\n"), "{entry}");
+        assert!(
+            entry.ends_with("\nMESSAGE=[debug] imap: odd\t\n"),
+            "{entry}"
+        );
     }
 
     #[test]

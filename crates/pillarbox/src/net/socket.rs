@@ -6,6 +6,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use pillarbox_config::Place;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -62,7 +63,7 @@ pub async fn listen(place: &Place, beside_v4: bool) -> io::Result<Vec<Acceptor>>
         Place::Tcp { host, port } if host.is_empty() => all_addresses(*port, beside_v4),
         Place::Tcp { host, port } => {
             let addresses = tokio::net::lookup_host((host.as_str(), *port)).await?;
-            addresses.map(|address| tcp(address, beside_v4)).collect()
+            each_address(addresses.collect(), beside_v4)
         }
         Place::Unix { path, .. } => Ok(vec![unix(Path::new(path))?]),
         Place::Fd(number) => Ok(vec![inherited(activation::by_number(*number)?)?]),
@@ -165,6 +166,23 @@ fn all_addresses(port: u16, beside_v4: bool) -> io::Result<Vec<Acceptor>> {
     }
 }
 
+/// A socket for each address of a host. `localhost` has an IPv6 address also where the system has no
+/// IPv6: that one may fail if it is not the only one.
+fn each_address(addresses: Vec<SocketAddr>, v6_only: bool) -> io::Result<Vec<Acceptor>> {
+    let mut acceptors = Vec::with_capacity(addresses.len());
+    let mut missing = None;
+    for address in addresses {
+        match tcp(address, v6_only) {
+            Err(error) if address.is_ipv6() && has_no_ipv6(&error) => missing = Some(error),
+            acceptor => acceptors.push(acceptor?),
+        }
+    }
+    match missing {
+        Some(error) if acceptors.is_empty() => Err(error),
+        _ => Ok(acceptors),
+    }
+}
+
 fn has_no_ipv6(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(nix::errno::Errno::from_raw);
     error.kind() == io::ErrorKind::AddrNotAvailable || code == Some(nix::errno::Errno::EAFNOSUPPORT)
@@ -246,7 +264,12 @@ fn remove_if_dead(path: &Path) -> io::Result<()> {
 }
 
 fn about(error: io::Error, address: impl std::fmt::Display) -> io::Error {
-    io::Error::new(error.kind(), format!("{address}: {error}"))
+    // The standard library has no kind for a missing address family that could be asked for.
+    let kind = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EAFNOSUPPORT) => io::ErrorKind::Unsupported,
+        _ => error.kind(),
+    };
+    io::Error::new(kind, format!("{address}: {error}"))
 }
 
 #[cfg(test)]
