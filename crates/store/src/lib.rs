@@ -6,6 +6,7 @@
 mod blob;
 pub mod blobs;
 mod error;
+mod lock;
 mod mailbox;
 pub mod sqlite;
 

@@ -7,20 +7,24 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use crate::blob::{About, BlobWriter, Blobs, Location, NewBlob, Reservation, Written};
+use crate::lock::Lock;
 use crate::{Error, Reply};
 
 /// Keeps each message in a file of its own, named by 32 hexadecimal digits.
 pub struct Files {
     directory: PathBuf,
+    /// What another process writes must not be cleared away.
+    _lock: Lock,
 }
 
 impl Files {
     /// Opens a directory, which is made if need be. Files that were being written are removed.
     ///
     /// # Errors
-    /// What the file system says.
+    /// What the file system says; [`Error::Unavailable`] if another process has it open.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(directory)?;
+        let lock = Lock::take(directory)?;
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "tmp") {
@@ -29,6 +33,7 @@ impl Files {
         }
         Ok(Self {
             directory: directory.to_owned(),
+            _lock: lock,
         })
     }
 

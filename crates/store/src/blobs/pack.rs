@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::map::Map;
 use super::record::{self, HEADER_BYTES, Header};
 use crate::blob::{About, BlobWriter, Blobs, Location, NewBlob, Reservation, Written};
+use crate::lock::Lock;
 use crate::{Error, Reply};
 
 /// How segments are made.
@@ -45,6 +46,8 @@ struct Inner {
     maps: Mutex<HashMap<u32, Map>>,
     /// After a failed sync what was written may or may not be on disk.
     poisoned: AtomicBool,
+    /// Cutting a segment that another process writes to would lose mail.
+    _lock: Lock,
 }
 
 /// A segment that is written to.
@@ -79,15 +82,17 @@ impl Pack {
     /// Segments of earlier runs are cut behind their last record and never written to again.
     ///
     /// # Errors
-    /// What the file system says.
+    /// What the file system says; [`Error::Unavailable`] if another process has it open.
     pub fn open(options: Options) -> Result<Self, Error> {
         std::fs::create_dir_all(&options.directory)?;
+        let held = Lock::take(&options.directory)?;
         let inner = Inner {
             current: Mutex::new(None),
             next_number: Mutex::new(1),
             maps: Mutex::default(),
             poisoned: AtomicBool::new(false),
             options,
+            _lock: held,
         };
         let numbers = inner.numbers()?;
         if let Some(&last) = numbers.last() {

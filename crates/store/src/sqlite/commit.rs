@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use super::Settings;
 use super::checkpoint::Checkpoint;
-use super::lock::Lock;
 use super::tx::Tx;
 use crate::Error;
 use crate::blob::{About, Blobs, Location, NewBlob};
+use crate::lock::Lock;
 use crate::mailbox::Cache;
 
 /// Operations in one batch: bounds how long the first of them waits for the last.

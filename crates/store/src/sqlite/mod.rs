@@ -6,7 +6,6 @@ mod checkpoint;
 mod commit;
 mod expunge;
 mod flags;
-mod lock;
 mod mailbox;
 mod message;
 mod read;
@@ -30,6 +29,7 @@ use self::commit::Committer;
 use self::message::Described;
 use self::read::Readers;
 use crate::blob::{About, BlobWriter, Blobs, Location};
+use crate::lock::Lock;
 use crate::mailbox::{Mailbox, Opening, Row, Ticket};
 use crate::{
     Account, Appended, Content, Copied, Error, Expunged, Finding, FlagAction, FlagsSet,
@@ -119,7 +119,7 @@ impl Engine {
     /// [`Error::Corrupt`] if a newer program wrote it, or it is none; [`Error::Unavailable`] if another process has it
     /// open. It is untouched.
     pub fn open(settings: Settings, blobs: Arc<dyn Blobs>) -> Result<Self, Error> {
-        let lock = lock::Lock::take(&settings.path)?;
+        let lock = Lock::take(&settings.path)?;
         let connection = connect(&settings)?;
         schema::migrate(&connection)?;
         let committer = Committer::new(connection, settings.clone(), blobs.clone(), lock);

@@ -1,4 +1,4 @@
-//! One process at a time.
+//! One process at a time, and one engine or keeper in it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -11,17 +11,17 @@ use crate::Error;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A lock on a database, which the kernel releases when this is dropped or the process ends.
+/// A lock on a database or a directory, which the kernel releases when this is dropped or the process ends.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
 
 impl Lock {
     /// Takes the lock, and writes this process's id into it for whoever comes second.
     ///
     /// # Errors
     /// [`Error::Unavailable`] names the file and the process that has it.
-    pub(super) fn take(database: &Path) -> Result<Self, Error> {
-        let path = path(database);
+    pub(crate) fn take(what: &Path) -> Result<Self, Error> {
+        let path = path(what);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -43,9 +43,9 @@ impl Lock {
     }
 }
 
-/// Beside the database. It stays there: removing it would let two processes lock different files.
-fn path(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
+/// Beside what it locks. It stays there: removing it would let two processes lock different files.
+fn path(what: &Path) -> PathBuf {
+    let mut path = what.as_os_str().to_owned();
     path.push(".lock");
     path.into()
 }
