@@ -184,8 +184,8 @@ fn each_address(addresses: Vec<SocketAddr>, v6_only: bool) -> io::Result<Vec<Acc
 }
 
 fn has_no_ipv6(error: &io::Error) -> bool {
-    let code = error.raw_os_error().map(nix::errno::Errno::from_raw);
-    error.kind() == io::ErrorKind::AddrNotAvailable || code == Some(nix::errno::Errno::EAFNOSUPPORT)
+    use io::ErrorKind::{AddrNotAvailable, Unsupported};
+    matches!(error.kind(), AddrNotAvailable | Unsupported)
 }
 
 fn tcp(address: SocketAddr, v6_only: bool) -> io::Result<Acceptor> {
