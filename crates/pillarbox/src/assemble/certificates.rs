@@ -31,7 +31,7 @@ const SELF_SIGNED: Module = Module {
 
 /// Checks a block that nobody's `tls` has read.
 fn check<'t>(assembly: &mut Assembly<'t>, declaration: &Declaration<'t>) -> Built<Parts> {
-    let state_dir = &assembly.globals().state_dir;
-    build_block(declaration.node, state_dir, &Logger::new("tls"))?;
+    let (log, _) = Logger::captured("tls");
+    build_block(declaration.node, &assembly.globals().state_dir, &log)?;
     Ok(Parts::default())
 }

@@ -263,10 +263,17 @@ impl<'t> Assembly<'t> {
             used.set(Some(index));
             Ok(block.node)
         };
-        let log = Logger::new("tls").with_debug(self.globals.debug);
+        let (quiet, said) = Logger::captured("tls");
+        let log = match self.mode {
+            Mode::Run => Logger::new("tls").with_debug(self.globals.debug),
+            Mode::Verify => quiet,
+        };
         let built = tls::build(node, &self.globals.state_dir, &log, &find);
         if let Some(index) = used.get() {
             self.blocks[index].state = State::Made(Parts::default());
+        }
+        for line in said.text().lines() {
+            self.warn(span, line.trim_end());
         }
         self.tls.push((span, built.as_ref().ok().cloned()));
         built
@@ -343,6 +350,16 @@ impl<'t> Assembly<'t> {
             Err(_) => State::Failed,
         };
         made
+    }
+
+    /// Looks into blocks that nothing has referred to.
+    fn check_unused(&mut self, errors: &mut Vec<Error>) {
+        for index in 0..self.blocks.len() {
+            if matches!(self.blocks[index].state, State::Unused) {
+                let span = self.blocks[index].node.span();
+                errors.extend(self.make(index, span).err().unwrap_or_default());
+            }
+        }
     }
 
     /// Blocks that nothing refers to.

@@ -52,12 +52,20 @@ pub struct Server {
     pub warnings: Vec<String>,
 }
 
-/// Makes everything that a configuration describes, or checks it.
+/// Makes everything that a configuration describes, or checks it. What is to be made is checked
+/// before.
 ///
 /// # Errors
-/// All that is wrong. What was opened is closed again; directories and databases that were made
-/// stay.
+/// All that is wrong; nothing was made or opened. If it only shows when things are made (a
+/// database is damaged, a disk full), what was made by then stays.
 pub fn assemble(tree: &Tree, options: &Options) -> Result<Server, Errors> {
+    if options.mode == Mode::Run {
+        let check = Options {
+            mode: Mode::Verify,
+            ..options.clone()
+        };
+        assemble(tree, &check)?;
+    }
     let mut errors = Vec::new();
     match assemble_into(tree, options, &mut errors) {
         Ok(server) if errors.is_empty() => Ok(server),
@@ -123,8 +131,10 @@ fn assemble_into(tree: &Tree, options: &Options, errors: &mut Vec<Error>) -> Bui
         }
     }
     if errors.is_empty() {
-        // A block may seem unused only because what refers to it is broken.
         errors.extend(assembly.unused());
+    } else if assembly.mode == Mode::Verify {
+        // They may be unused only because what refers to them is broken: see what else is wrong.
+        assembly.check_unused(errors);
     }
     Ok(Server {
         endpoints,

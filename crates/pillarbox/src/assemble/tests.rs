@@ -565,6 +565,39 @@ fn all_errors_are_told_and_each_once() {
     assert!(refused.contains("bool argument should be"), "{refused}");
 }
 
+/// Nothing is made of a configuration that has an error somewhere.
+#[test]
+fn an_error_makes_nothing() {
+    let fixture = Fixture::new();
+    let wrong = BLOCKS.replace("auth.pass_table", "auth.pass_tabel");
+    let refused = fixture
+        .assemble(&format!("{wrong}{IMAP}"), Mode::Run)
+        .err()
+        .unwrap();
+    assert!(
+        refused.contains("did you mean `auth.pass_table`?"),
+        "{refused}"
+    );
+    assert!(fs::read_dir(fixture.path()).unwrap().next().is_none());
+}
+
+/// What nothing refers to is looked into as well, if something else is wrong.
+#[test]
+fn errors_do_not_hide_others() {
+    let fixture = Fixture::new();
+    let blocks = BLOCKS.replace("driver sqlite3", "driver sqlite");
+    let imap = IMAP.replace("tls off", "tls_off");
+    let refused = fixture.refuse(&format!("{blocks}{imap}"));
+    assert!(
+        refused.contains("unexpected directive: tls_off"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("valid values are: [sqlite3 postgres]"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn storages_say_what_is_wrong_with_them() {
     let fixture = Fixture::new();

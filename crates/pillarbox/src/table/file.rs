@@ -97,7 +97,7 @@ impl Stamp {
 }
 
 impl File {
-    fn build(assembly: &Assembly<'_>, declaration: &Declaration<'_>) -> Built<Self> {
+    fn build(assembly: &mut Assembly<'_>, declaration: &Declaration<'_>) -> Built<Self> {
         let bound = declaration.bind(DIRECTIVES)?;
         let path = match (declaration.texts().as_slice(), bound.text("file")) {
             ([path], None) => *path,
@@ -115,7 +115,8 @@ impl File {
                 (Some(stamp), entries)
             });
         if stamp.is_none() {
-            tracing::warn!("ignoring non-existent file: {}", path.display());
+            let text = format!("ignoring non-existent file: {}", path.display());
+            assembly.warn(declaration.span(), text);
         }
         let state = Mutex::new(State {
             entries: Arc::new(entries),
