@@ -3,6 +3,7 @@
 //! A command is a type with [`clap::Args`] and a method `run(self, &Context) -> Result<(), Failure>`. The
 //! exit status is 0, 1 for a failure, and 2 for a wrong command line or configuration.
 
+mod docs;
 mod verify_config;
 mod version;
 
@@ -48,6 +49,9 @@ pub struct Context {
 enum Command {
     /// Check the configuration without starting anything
     VerifyConfig(verify_config::VerifyConfig),
+    /// Write the reference out of the tables of directives
+    #[command(hide = true)]
+    Docs(docs::Docs),
     /// Show the version and where files are expected
     Version(version::Version),
 }
@@ -70,6 +74,7 @@ pub fn main() -> ExitCode {
     let Cli { context, command } = Cli::parse();
     let outcome = match command {
         Command::VerifyConfig(command) => command.run(&context),
+        Command::Docs(command) => command.run(&context),
         Command::Version(command) => command.run(&context),
     };
     match outcome {

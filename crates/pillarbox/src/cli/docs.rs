@@ -1,0 +1,144 @@
+//! `pillarbox docs`: the reference, out of the tables of directives.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use pillarbox_config::reference_page;
+
+use super::{Context, Failure};
+use crate::assemble::{GLOBAL_DIRECTIVES, modules};
+use crate::imap::directives::DIRECTIVES as IMAP_DIRECTIVES;
+use crate::module::Module;
+
+/// Writes the reference's pages into a directory.
+#[derive(clap::Args)]
+pub(super) struct Docs {
+    /// Where to; it must exist
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+/// A page of the reference.
+struct Page {
+    /// Of its file, without `.md`.
+    name: &'static str,
+    /// What the list of pages says of it.
+    summary: &'static str,
+    text: String,
+}
+
+const GLOBALS: &str = "Directives at top level, outside of blocks: they hold for the whole server, \
+                       and some of them for blocks that say nothing else.";
+
+const IMAP: &str = "`imap ADDRESS... { ... }` serves IMAP at these addresses: `tcp://HOST:PORT` \
+                    (with STARTTLS, if there is TLS), `tls://HOST:PORT` (TLS from the first byte), \
+                    `unix://PATH`, and sockets that the service manager hands over: `fd://NUMBER`, \
+                    `tls+fd://NUMBER`, `fdname://NAME`, `tls+fdname://NAME`.";
+
+impl Docs {
+    pub(super) fn run(self, _: &Context) -> Result<(), Failure> {
+        for (name, text) in files() {
+            let path = self.directory.join(name);
+            std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// The files of the reference that the tables give, by name.
+fn files() -> Vec<(String, String)> {
+    let pages = pages();
+    let index = ("README.md".to_owned(), index(&pages));
+    let pages = pages.into_iter();
+    let mut files: Vec<_> = pages
+        .map(|page| (format!("{}.md", page.name), page.text))
+        .collect();
+    files.push(index);
+    files
+}
+
+fn pages() -> Vec<Page> {
+    let mut pages = vec![
+        Page {
+            name: "global",
+            summary: "what holds for the whole server",
+            text: reference_page("Global directives", GLOBALS, GLOBAL_DIRECTIVES),
+        },
+        Page {
+            name: "imap",
+            summary: "the IMAP endpoint",
+            text: reference_page("imap", IMAP, IMAP_DIRECTIVES),
+        },
+    ];
+    pages.extend(modules().map(page));
+    pages
+}
+
+fn page(module: &'static Module) -> Page {
+    Page {
+        name: module.name,
+        summary: module.offers.first().map_or("", |offer| offer.noun()),
+        text: reference_page(module.name, &intro(module), module.directives),
+    }
+}
+
+/// What stands above a module's directives.
+fn intro(module: &Module) -> String {
+    let mut intro = module.doc.to_owned();
+    for offer in module.offers {
+        let within = module.name.strip_prefix(offer.namespace());
+        let name = within.map_or(module.name, |name| name.trim_start_matches('.'));
+        let line = format!("{name} {}", module.arguments);
+        let _ = write!(
+            intro,
+            "\n\nUsed as {}; in place: `{}`.",
+            offer.noun(),
+            line.trim_end()
+        );
+    }
+    if !module.aliases.is_empty() {
+        let _ = write!(intro, "\n\nAlso called: `{}`.", module.aliases.join("`, `"));
+    }
+    intro
+}
+
+fn index(pages: &[Page]) -> String {
+    let mut index = "# Reference\n\n- [Configuration syntax](syntax.md)\n".to_owned();
+    for Page { name, summary, .. } in pages {
+        let _ = writeln!(index, "- [`{name}`]({name}.md): {summary}");
+    }
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// What is committed is what the tables give, and there is nothing else but what was written by
+    /// hand. If this fails, run `cargo run -- docs docs/reference` in the workspace's root.
+    #[test]
+    fn the_reference_is_what_the_tables_give() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
+        let files = files();
+        for (name, text) in &files {
+            let committed = std::fs::read_to_string(directory.join(name)).unwrap_or_default();
+            assert!(
+                committed == *text,
+                "docs/reference/{name} is not up to date"
+            );
+        }
+        let mut known: BTreeSet<_> = files.into_iter().map(|(name, _)| name).collect();
+        known.insert("syntax.md".to_owned());
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(
+                known.contains(&name),
+                "docs/reference/{name} is about nothing"
+            );
+        }
+    }
+}
