@@ -61,7 +61,8 @@ fn says_nothing(label: &[u8]) -> bool {
 }
 
 /// True if [`decode`] knows this character set.
-pub(crate) fn is_known(label: &[u8]) -> bool {
+#[must_use]
+pub fn is_known(label: &[u8]) -> bool {
     says_nothing(label) || is_utf7(label) || find(label).is_some()
 }
 

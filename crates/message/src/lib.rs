@@ -34,7 +34,7 @@ mod subject;
 mod utf7;
 mod words;
 
-pub use charset::{decode as decode_charset, guess as guess_charset};
+pub use charset::{decode as decode_charset, guess as guess_charset, is_known as is_known_charset};
 pub use digest::{Digest, DigestRef, digest};
 pub use encoding::{Encoding, decode_base64, decode_part, decode_quoted_printable};
 pub use fold::fold;

@@ -94,7 +94,7 @@ pub trait Blobs: Send + Sync {
 }
 
 /// A blob being written. Dropped before [`BlobWriter::finish`], it leaves nothing behind.
-pub trait BlobWriter: Send {
+pub trait BlobWriter: Send + Sync {
     /// Adds bytes.
     ///
     /// # Errors

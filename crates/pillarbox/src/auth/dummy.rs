@@ -27,7 +27,7 @@ pub(crate) const MODULE: Module = Module {
 };
 
 /// The provider and table.
-struct Dummy;
+pub struct Dummy;
 
 impl Provider for Dummy {
     fn authenticate<'a>(

@@ -1,3 +1,18 @@
-//! The IMAP endpoint.
+//! IMAP sessions: what a client asks, done with the store.
 
+mod cmd;
 pub mod directives;
+pub mod endpoint;
+mod fetch;
+mod matcher;
+pub mod places;
+mod refusal;
+mod search;
+mod session;
+mod sync;
+mod upload;
+mod wire;
+
+pub use endpoint::Endpoint;
+pub(crate) use refusal::Refusal;
+pub(crate) use session::{Selected, Session, User};

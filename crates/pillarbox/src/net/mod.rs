@@ -18,9 +18,9 @@ pub use listener::{Endpoint, Listeners};
 pub use tls::{Tls, TlsFacts, TlsSettings};
 
 /// A byte stream, of whatever kind. Boxed, so that sessions compile once.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
 
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,35 @@
+//! APPEND, also of several messages (RFC 3501 §6.3.11, RFC 3502).
+
+use pillarbox_model::NumberSet;
+use pillarbox_proto::imap::command::AppendMessage;
+
+use super::{Completed, DoneCode, Outcome, Refusal, Session, Upload};
+use crate::clock;
+
+/// APPEND. Its literals came before the command was whole; either all messages are added or none.
+pub(super) async fn append(
+    session: &mut Session,
+    messages: Vec<AppendMessage<'_>>,
+    upload: Option<Upload>,
+) -> Outcome {
+    let upload = upload.ok_or(Refusal::Client(
+        "A message of APPEND must be a literal".into(),
+    ))?;
+    let (target, messages) = upload.into_messages(messages, clock::now())?;
+    let appended = session
+        .endpoint
+        .storage
+        .store
+        .append(target.id, messages)
+        .await;
+    let appended = appended.map_err(|error| match error {
+        // Deleted while the message was on its way.
+        pillarbox_store::Error::NoMailbox => Refusal::TryCreate,
+        other => Refusal::Store(other),
+    })?;
+    let uids: NumberSet = appended.uids.iter().map(|uid| uid.0).collect();
+    Ok(Completed {
+        code: DoneCode::AppendUid(appended.uid_validity, uids),
+        ..Completed::default()
+    })
+}

@@ -1,0 +1,30 @@
+//! CLOSE (RFC 3501 §6.4.2) and UNSELECT (RFC 3691).
+
+use super::{Completed, Outcome, Session};
+
+/// CLOSE: removes what is marked, says nothing of it, and selects nothing. A mailbox that is open read-only
+/// keeps all.
+pub(super) async fn close(session: &mut Session) -> Outcome {
+    if let Some(selected) = session.selected.take()
+        && !selected.read_only
+        && !selected.member.mailbox().is_deleted()
+    {
+        let mailbox = selected.member.mailbox().id();
+        let known = selected.view.ranges();
+        // Only what this client knows of: it can't have meant what came since.
+        let known = pillarbox_model::NumberSet::from_ranges(known);
+        session
+            .endpoint
+            .storage
+            .store
+            .expunge(mailbox, Some(&known))
+            .await?;
+    }
+    Ok(Completed::default())
+}
+
+/// UNSELECT: selects nothing, and removes nothing.
+pub(super) fn unselect(session: &mut Session) -> Outcome {
+    session.selected = None;
+    Ok(Completed::default())
+}

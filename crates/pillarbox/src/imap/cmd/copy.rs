@@ -1,0 +1,47 @@
+//! COPY, UID COPY (RFC 3501 §6.4.7) and MOVE, UID MOVE (RFC 6851).
+
+use pillarbox_model::SequenceSet;
+use pillarbox_proto::imap::encode::{self, Code, Status};
+
+use super::{Completed, DoneCode, Outcome, Refusal, Session};
+
+/// COPY and MOVE. Either all messages that still exist are in the target, or none.
+///
+/// MOVE says COPYUID in an untagged OK, before the sync tells what went (RFC 6851 §4.3).
+pub(super) async fn copy(
+    session: &mut Session,
+    uid: bool,
+    remove: bool,
+    set: &SequenceSet,
+    mailbox: &[u8],
+) -> Outcome {
+    if remove && session.selected()?.read_only {
+        return Err(Refusal::ReadOnly.into());
+    }
+    let uids = session.resolve(uid, set)?;
+    let target = session.find(mailbox).await?.ok_or(Refusal::TryCreate)?;
+    let source = session.selected()?.member.mailbox().id();
+    let store = session.endpoint.storage.store.clone();
+    let copied = store.copy(source, &uids, target.id, remove).await?;
+    // Nothing copied, nothing to say: unknown UIDs are no error (RFC 3501 §6.4.8).
+    if copied.from.is_empty() {
+        return if uid {
+            Ok(Completed::default())
+        } else {
+            Err(Refusal::ExpungeIssued.into())
+        };
+    }
+    if !remove {
+        return Ok(Completed {
+            code: DoneCode::CopyUid(copied.uid_validity, copied.from, copied.to),
+            ..Completed::default()
+        });
+    }
+    let code = Code::CopyUid {
+        uid_validity: copied.uid_validity.0,
+        from: &copied.from,
+        to: &copied.to,
+    };
+    encode::untagged(&mut session.wire.out, Status::Ok, Some(&code), "Moved");
+    Ok(Completed::default())
+}

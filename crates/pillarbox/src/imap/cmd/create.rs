@@ -1,0 +1,24 @@
+//! CREATE (RFC 3501 §6.3.3, RFC 6154 §3).
+
+use pillarbox_model::SpecialUse;
+
+use super::{Completed, Outcome, Refusal, Session};
+
+/// CREATE, with at most one special use, which may not be one of those that need a virtual mailbox.
+pub(super) async fn create(
+    session: &mut Session,
+    mailbox: &[u8],
+    uses: &[Option<SpecialUse>],
+) -> Outcome {
+    let special_use = match uses {
+        [] => None,
+        [Some(SpecialUse::All | SpecialUse::Flagged)] => return Err(Refusal::UseAttribute.into()),
+        [Some(only)] => Some(*only),
+        _ => return Err(Refusal::UseAttribute.into()),
+    };
+    let name = session.name(mailbox)?;
+    let account = session.user()?.account.id;
+    let store = &session.endpoint.storage.store;
+    store.create_mailbox(account, &name, special_use).await?;
+    Ok(Completed::default())
+}

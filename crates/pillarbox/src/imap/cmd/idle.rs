@@ -1,0 +1,86 @@
+//! IDLE (RFC 2177).
+
+use pillarbox_proto::imap::encode::{self, Status};
+use tokio::time::Instant;
+
+use super::{Completed, Outcome, Refusal, Session};
+use crate::imap::session::KEEPALIVE;
+use crate::imap::wire::{Incoming, Input};
+
+/// Why IDLE woke up.
+enum Wake {
+    Input(std::io::Result<Input>),
+    Change,
+    Keepalive,
+    Stop,
+    Timeout,
+}
+
+/// IDLE: tells changes as they come, until DONE.
+pub(super) async fn idle(session: &mut Session) -> Outcome {
+    encode::continuation(&mut session.wire.out, "idling");
+    session.wire.framer().expect_line();
+    let mut changes = session
+        .selected
+        .as_ref()
+        .map(|s| s.member.mailbox().watch());
+    let deadline = session.deadline();
+    loop {
+        // Also what happened before: the client has been waiting since its last command.
+        session.sync(true, None).await?;
+        if session.leaving {
+            return Ok(Completed::default());
+        }
+        session.wire.flush().await?;
+        session.wire.rest();
+        match wait(session, &mut changes, deadline).await {
+            Wake::Change => {}
+            Wake::Keepalive => {
+                encode::untagged(&mut session.wire.out, Status::Ok, None, "Still here");
+            }
+            Wake::Input(input) => return done(input?),
+            Wake::Stop => {
+                session.say_bye(None, "The server is shutting down");
+                return Ok(Completed::default());
+            }
+            Wake::Timeout => {
+                session.say_bye(None, "Nothing heard for too long");
+                return Ok(Completed::default());
+            }
+        }
+    }
+}
+
+async fn wait(
+    session: &mut Session,
+    changes: &mut Option<tokio::sync::watch::Receiver<u64>>,
+    deadline: Instant,
+) -> Wake {
+    let changed = async {
+        match changes {
+            Some(changes) => {
+                // The sender lives as long as the mailbox, which the session holds.
+                let _ = changes.changed().await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        input = session.wire.next() => Wake::Input(input),
+        () = changed => Wake::Change,
+        () = session.shutdown.stopping() => Wake::Stop,
+        () = tokio::time::sleep(KEEPALIVE) => Wake::Keepalive,
+        () = tokio::time::sleep_until(deadline) => Wake::Timeout,
+    }
+}
+
+/// The line that ends IDLE: DONE, in any case.
+fn done(input: Input) -> Outcome {
+    match input {
+        Input::Event(Incoming::Line(line)) if line.trim_ascii().eq_ignore_ascii_case(b"DONE") => {
+            Ok(Completed::default())
+        }
+        Input::Event(_) => Err(Refusal::Client("IDLE ends with DONE".into()).into()),
+        Input::End => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+    }
+}

@@ -1,0 +1,189 @@
+//! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9; RFC 5258; RFC 5819; RFC 6154 §2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pillarbox_model::{Delimiter, MailboxName, Pattern};
+use pillarbox_proto::imap::command::{List, ListReturn};
+use pillarbox_proto::imap::{encode, utf7};
+use pillarbox_store::MailboxInfo;
+
+use super::{Completed, Outcome, Session, status};
+
+/// A name that LIST may say something of.
+#[derive(Default)]
+struct Entry {
+    mailbox: Option<MailboxInfo>,
+    subscribed: bool,
+    has_children: bool,
+    /// It or something below it fits the selection (for RECURSIVEMATCH).
+    child_subscribed: bool,
+}
+
+/// LIST.
+pub(super) async fn list(session: &mut Session, list: &List<'_>) -> Outcome {
+    let delimiter = session.endpoint.storage.delimiter;
+    // An empty pattern asks for the delimiter (RFC 3501 §6.3.8).
+    if !list.extended && list.patterns.iter().all(|pattern| pattern.is_empty()) {
+        encode::list_root(&mut session.wire.out, "LIST", Some(delimiter));
+        return Ok(Completed::default());
+    }
+    let patterns = patterns(session, &list.reference, &list.patterns);
+    let entries = entries(session, delimiter).await?;
+    for (name, entry) in &entries {
+        if patterns
+            .iter()
+            .any(|pattern| pattern.matches(name.as_str()))
+        {
+            say(session, name, entry, list);
+        }
+        session.wire.flush_if_full().await?;
+    }
+    Ok(Completed::default())
+}
+
+/// LSUB: subscribed names, and `\Noselect` for what only has subscribed names below it.
+pub(super) async fn lsub(session: &mut Session, reference: &[u8], pattern: &[u8]) -> Outcome {
+    let delimiter = session.endpoint.storage.delimiter;
+    if pattern.is_empty() {
+        encode::list_root(&mut session.wire.out, "LSUB", Some(delimiter));
+        return Ok(Completed::default());
+    }
+    let patterns = patterns(session, reference, &[pattern.into()]);
+    let recursive = pattern.ends_with(b"%");
+    let entries = entries(session, delimiter).await?;
+    for (name, entry) in &entries {
+        let above = recursive && entry.child_subscribed && !entry.subscribed;
+        if !(entry.subscribed || above) || !patterns.iter().any(|p| p.matches(name.as_str())) {
+            continue;
+        }
+        let attributes: &[&str] = if above { &["\\Noselect"] } else { &[] };
+        let dialect = session.dialect;
+        encode::list(
+            &mut session.wire.out,
+            "LSUB",
+            attributes,
+            Some(delimiter),
+            name,
+            false,
+            dialect,
+        );
+    }
+    Ok(Completed::default())
+}
+
+/// The patterns asked for. One that can't be a name in this session matches nothing.
+fn patterns(
+    session: &Session,
+    reference: &[u8],
+    patterns: &[std::borrow::Cow<'_, [u8]>],
+) -> Vec<Pattern> {
+    let (utf8, delimiter) = (session.dialect.utf8, session.endpoint.storage.delimiter);
+    let Ok(reference) = utf7::pattern_argument(reference, utf8) else {
+        return Vec::new();
+    };
+    patterns
+        .iter()
+        .filter_map(|pattern| utf7::pattern_argument(pattern, utf8).ok())
+        .map(|pattern| Pattern::new(&reference, &pattern, delimiter))
+        .collect()
+}
+
+/// All names there are: mailboxes, subscriptions, and the levels above both.
+async fn entries(
+    session: &Session,
+    delimiter: Delimiter,
+) -> Result<BTreeMap<MailboxName, Entry>, super::Refusal> {
+    let account = session.user()?.account.id;
+    let store = &session.endpoint.storage.store;
+    let mut entries: BTreeMap<MailboxName, Entry> = BTreeMap::new();
+    for mailbox in store.mailboxes(account).await? {
+        let name = mailbox.name.clone();
+        entries.entry(name).or_default().mailbox = Some(mailbox);
+    }
+    for name in store.subscriptions(account).await? {
+        entries.entry(name).or_default().subscribed = true;
+    }
+    add_ancestors(&mut entries, delimiter);
+    Ok(entries)
+}
+
+fn add_ancestors(entries: &mut BTreeMap<MailboxName, Entry>, delimiter: Delimiter) {
+    let names: BTreeSet<(MailboxName, bool, bool)> = entries
+        .iter()
+        .map(|(name, entry)| (name.clone(), entry.mailbox.is_some(), entry.subscribed))
+        .collect();
+    for (name, exists, subscribed) in names {
+        for above in name.ancestors(delimiter) {
+            let entry = entries.entry(above).or_default();
+            entry.has_children |= exists;
+            entry.child_subscribed |= subscribed;
+        }
+    }
+}
+
+/// Writes the LIST response of a name, and its STATUS if asked, unless the selection options leave it out.
+fn say(session: &mut Session, name: &MailboxName, entry: &Entry, list: &List<'_>) {
+    let child_info = list.select.recursive_match && entry.child_subscribed;
+    if !selected(entry, list, child_info) {
+        return;
+    }
+    let attributes = attributes(entry, list);
+    let delimiter = session.endpoint.storage.delimiter;
+    let dialect = session.dialect;
+    encode::list(
+        &mut session.wire.out,
+        "LIST",
+        &attributes,
+        Some(delimiter),
+        name,
+        child_info,
+        dialect,
+    );
+    // The STATUS follows its LIST line, and only where there is something (RFC 5819 §2).
+    if let (Some(mailbox), false) = (&entry.mailbox, list.returns.status.is_empty()) {
+        status::write(session, mailbox, &list.returns.status);
+    }
+}
+
+/// Whether the selection options want a name.
+fn selected(entry: &Entry, list: &List<'_>, child_info: bool) -> bool {
+    let select = &list.select;
+    if select.special_use && entry.special_use().is_none() {
+        return false;
+    }
+    if select.subscribed {
+        return entry.subscribed || child_info;
+    }
+    // Names that are only subscribed don't exist; levels above mailboxes show as \Noselect.
+    entry.mailbox.is_some() || entry.has_children
+}
+
+impl Entry {
+    fn special_use(&self) -> Option<&'static str> {
+        Some(self.mailbox.as_ref()?.special_use?.attribute())
+    }
+}
+
+fn attributes(entry: &Entry, list: &List<'_>) -> Vec<&'static str> {
+    let ListReturn { subscribed, .. } = list.returns;
+    let mut attributes = Vec::new();
+    if entry.mailbox.is_none() {
+        // \NonExistent implies \Noselect, but only a client that knows RFC 5258 knows it.
+        attributes.push(if list.extended {
+            "\\NonExistent"
+        } else {
+            "\\Noselect"
+        });
+    }
+    if (subscribed || list.select.subscribed) && entry.subscribed {
+        attributes.push("\\Subscribed");
+    }
+    attributes.push(if entry.has_children {
+        "\\HasChildren"
+    } else {
+        "\\HasNoChildren"
+    });
+    // Also in plain LIST: RFC 6154 §2 allows it, and some clients look nowhere else.
+    attributes.extend(entry.special_use());
+    attributes
+}

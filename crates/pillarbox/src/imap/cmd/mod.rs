@@ -1,0 +1,139 @@
+//! The commands, one file each. What is legal when was settled by the command table.
+
+mod append;
+mod authenticate;
+mod close;
+mod copy;
+mod create;
+mod delete;
+mod enable;
+mod expunge;
+mod id;
+mod idle;
+mod list;
+mod login;
+mod namespace;
+mod rename;
+mod select;
+mod starttls;
+mod status;
+mod store;
+mod subscribe;
+
+use pillarbox_model::{MailboxName, NumberSet, SequenceSet};
+use pillarbox_proto::imap::command::Command;
+use pillarbox_proto::imap::encode;
+use pillarbox_proto::imap::utf7;
+use pillarbox_store::MailboxInfo;
+
+use super::session::{Completed, DoneCode, Outcome};
+use super::upload::Upload;
+use super::{Refusal, Session, fetch, search};
+
+/// Does a command.
+pub(super) async fn run(
+    session: &mut Session,
+    tag: &str,
+    command: Command<'_>,
+    upload: Option<Upload>,
+) -> Outcome {
+    match command {
+        Command::Capability => capability(session),
+        Command::Noop | Command::Check => Ok(Completed::default()),
+        Command::Logout => logout(session),
+        Command::Id(fields) => id::id(session, &fields),
+        Command::StartTls => starttls::starttls(session, tag).await,
+        Command::Authenticate { mechanism, initial } => {
+            authenticate::authenticate(session, mechanism, initial).await
+        }
+        Command::Login { user, password } => login::login(session, &user, &password).await,
+        Command::Enable(names) => enable::enable(session, &names),
+        Command::Select {
+            mailbox, read_only, ..
+        } => select::select(session, &mailbox, read_only).await,
+        Command::Create {
+            mailbox,
+            special_use,
+        } => create::create(session, &mailbox, &special_use).await,
+        Command::Delete(mailbox) => delete::delete(session, &mailbox).await,
+        Command::Rename { from, to } => rename::rename(session, &from, &to).await,
+        Command::Subscribe(mailbox) => subscribe::subscribe(session, &mailbox, true).await,
+        Command::Unsubscribe(mailbox) => subscribe::subscribe(session, &mailbox, false).await,
+        Command::List(list) => list::list(session, &list).await,
+        Command::Lsub { reference, pattern } => list::lsub(session, &reference, &pattern).await,
+        Command::Namespace => namespace::namespace(session),
+        Command::Status { mailbox, items } => status::status(session, &mailbox, &items).await,
+        Command::Append { messages, .. } => append::append(session, messages, upload).await,
+        Command::Idle => idle::idle(session).await,
+        Command::Close => close::close(session).await,
+        Command::Unselect => close::unselect(session),
+        Command::Expunge(among) => expunge::expunge(session, among.as_ref()).await,
+        Command::Search { uid, search } => search::search(session, tag, uid, &search).await,
+        Command::Fetch {
+            uid, set, items, ..
+        } => fetch::fetch(session, uid, &set, &items).await,
+        Command::Store {
+            uid,
+            set,
+            action,
+            silent,
+            flags,
+            ..
+        } => store::store(session, uid, &set, action, silent, &flags).await,
+        Command::Copy {
+            uid,
+            remove,
+            set,
+            mailbox,
+        } => copy::copy(session, uid, remove, &set, &mailbox).await,
+    }
+}
+
+/// CAPABILITY (RFC 3501 §6.1.1).
+fn capability(session: &mut Session) -> Outcome {
+    let list = session.capabilities();
+    encode::capability(&mut session.wire.out, &list);
+    Ok(Completed::default())
+}
+
+/// LOGOUT (RFC 3501 §6.1.3).
+fn logout(session: &mut Session) -> Outcome {
+    session.selected = None;
+    session.say_bye(None, "Goodbye");
+    Ok(Completed::default())
+}
+
+impl Session {
+    /// A mailbox argument as a name.
+    fn name(&self, raw: &[u8]) -> Result<MailboxName, Refusal> {
+        utf7::mailbox_argument(raw, self.dialect.utf8, self.endpoint.storage.delimiter)
+            .map_err(|bad| Refusal::Name(bad.to_string().into()))
+    }
+
+    /// The mailbox that an argument names, if it is there.
+    async fn find(&self, raw: &[u8]) -> Result<Option<MailboxInfo>, Refusal> {
+        let name = self.name(raw)?;
+        let account = self.user()?.account.id;
+        Ok(self.endpoint.storage.store.mailbox(account, &name).await?)
+    }
+
+    /// The messages that a set means, as UIDs of this client's view.
+    ///
+    /// Unknown UIDs are passed over (RFC 3501 §6.4.8); a sequence number that does not exist is
+    /// an error of the client.
+    pub(super) fn resolve(&mut self, uid: bool, set: &SequenceSet) -> Result<NumberSet, Refusal> {
+        let selected = self.selected()?;
+        let view = &selected.view;
+        if *set == SequenceSet::Saved {
+            return Ok(view.known_among(&selected.saved));
+        }
+        let last = if uid { view.last_uid() } else { view.len() };
+        let numbers = set.resolve(last).unwrap_or_default();
+        if uid {
+            return Ok(view.known_among(&numbers));
+        }
+        view.uids_at(&numbers).ok_or(Refusal::Client(
+            "No message has that sequence number".into(),
+        ))
+    }
+}

@@ -1,0 +1,71 @@
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2).
+
+use pillarbox_model::View;
+use pillarbox_proto::imap::encode::{self, Code, Status};
+
+use super::{Completed, DoneCode, Outcome, Refusal, Session};
+use crate::imap::Selected;
+
+/// SELECT and EXAMINE. A failed one leaves no mailbox selected (RFC 3501 §6.3.1).
+pub(super) async fn select(session: &mut Session, mailbox: &[u8], read_only: bool) -> Outcome {
+    session.selected = None;
+    let found = session.find(mailbox).await?;
+    let found = found.ok_or(Refusal::Store(pillarbox_store::Error::NoMailbox))?;
+    let opened = session.endpoint.storage.store.open(found.id).await?;
+    session.endpoint.storage.store.refresh(&opened).await?;
+    let selected = look(opened.join(), read_only, &mut session.wire.out);
+    session.selected = Some(selected);
+    Ok(Completed {
+        code: if read_only {
+            DoneCode::ReadOnly
+        } else {
+            DoneCode::ReadWrite
+        },
+        text: if read_only {
+            "EXAMINE completed"
+        } else {
+            "SELECT completed"
+        },
+        ..Completed::default()
+    })
+}
+
+/// Takes the first look and says what is there, both at one moment.
+fn look(member: pillarbox_store::Member, read_only: bool, out: &mut Vec<u8>) -> Selected {
+    let mailbox = member.mailbox().clone();
+    let rows = mailbox.read();
+    let view = View::new(rows.uid_ranges().iter().flat_map(|&(from, to)| from..=to));
+    let selected = Selected {
+        member,
+        read_only,
+        told: rows.highest_modseq(),
+        told_expunges: rows.highest_modseq(),
+        told_keywords: rows.keywords().names().len(),
+        saved: Default::default(),
+        view,
+    };
+    encode::exists(out, selected.view.len());
+    encode::recent(out, 0);
+    selected.write_flags(rows.keywords(), out);
+    let first_unseen = rows.first_unseen().and_then(|uid| selected.view.seq(uid.0));
+    let uid_next = rows.uid_next();
+    drop(rows);
+    selected.member.synced(selected.told_expunges);
+    if let Some(seq) = first_unseen {
+        encode::untagged(
+            out,
+            Status::Ok,
+            Some(&Code::Unseen(seq)),
+            "First unseen message",
+        );
+    }
+    let validity = Code::UidValidity(mailbox.uid_validity().0);
+    encode::untagged(out, Status::Ok, Some(&validity), "UIDs are valid");
+    encode::untagged(
+        out,
+        Status::Ok,
+        Some(&Code::UidNext(uid_next)),
+        "Predicted next UID",
+    );
+    selected
+}

@@ -1,0 +1,50 @@
+//! STORE and UID STORE (RFC 3501 §6.4.6).
+
+use pillarbox_model::{Flag, SequenceSet};
+use pillarbox_proto::imap::command::StoreAction;
+use pillarbox_store::FlagAction;
+
+use super::{Completed, Outcome, Refusal, Session};
+use crate::imap::fetch;
+
+/// STORE. Messages that another session expunged are passed over by UID STORE; STORE says that there
+/// were some, after changing the others (RFC 2180 §4.2.1).
+pub(super) async fn store(
+    session: &mut Session,
+    uid: bool,
+    set: &SequenceSet,
+    action: StoreAction,
+    silent: bool,
+    flags: &[Flag],
+) -> Outcome {
+    if session.selected()?.read_only {
+        return Err(Refusal::ReadOnly.into());
+    }
+    let uids = session.resolve(uid, set)?;
+    let mailbox = session.selected()?.member.mailbox().clone();
+    let store = session.endpoint.storage.store.clone();
+    let action = match action {
+        StoreAction::Replace => FlagAction::Replace,
+        StoreAction::Add => FlagAction::Add,
+        StoreAction::Remove => FlagAction::Remove,
+    };
+    let done = store
+        .set_flags(mailbox.id(), &uids, action, flags, None)
+        .await?;
+    if !silent {
+        let selected = session
+            .selected
+            .as_mut()
+            .ok_or(Refusal::State("Nothing is selected"))?;
+        selected.tell_keywords(mailbox.read().keywords(), &mut session.wire.out);
+        fetch::tell_flags(session, uid, &uids).await?;
+    }
+    let gone = mailbox.read().missing_among(uids.ranges().iter().copied());
+    if !uid && !gone.is_empty() {
+        return Err(Refusal::ExpungeIssued.into());
+    }
+    Ok(Completed {
+        silent: (!done.changed.is_empty()).then_some(done.modseq),
+        ..Completed::default()
+    })
+}

@@ -1,0 +1,43 @@
+//! The `imap` endpoint: what its block said, and the connections it serves.
+
+use std::sync::Arc;
+
+use super::Session;
+use super::places::Places;
+use crate::auth::login::Login;
+use crate::log::Logger;
+use crate::net::Connection;
+use crate::net::tls::Tls;
+use crate::storage::Storage;
+use pillarbox_model::limit::Limits;
+
+/// An `imap` block, ready to serve.
+pub struct Endpoint {
+    /// Under the name of the endpoint.
+    pub log: Logger,
+    /// For STARTTLS; implicit TLS is done before a connection comes here. `None` if TLS is off.
+    pub tls: Option<Arc<Tls>>,
+    /// Whether passwords are taken in clear. Always so where TLS is off.
+    pub insecure_auth: bool,
+    /// Whether AUTH=LOGIN is offered.
+    pub sasl_login: bool,
+    /// Write all commands and responses to the log, credentials aside.
+    pub io_debug: bool,
+    /// Log errors of reading and writing.
+    pub io_errors: bool,
+    /// Who may in, and as what account.
+    pub login: Arc<Login>,
+    /// Their mail.
+    pub storage: Arc<Storage>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Connections by user.
+    pub places: Arc<Places>,
+}
+
+impl Endpoint {
+    /// Serves one connection to its end.
+    pub async fn serve(self: Arc<Self>, connection: Connection) {
+        Box::pin(Session::new(self, connection).run()).await;
+    }
+}

@@ -1,0 +1,398 @@
+//! FETCH and UID FETCH (RFC 3501 §6.4.5): from rows and digests, never by parsing.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+use pillarbox_message::{DigestRef, SectionText as Text, digest, header_fields};
+use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, SequenceSet};
+use pillarbox_proto::imap::command::{FetchItem, Rfc822, Section, SectionText};
+use pillarbox_proto::imap::encode::{self, Fetch};
+use pillarbox_store::{Content, FlagAction, Row, Rows};
+
+use super::session::{Completed, Halt, Outcome};
+use super::{Refusal, Selected, Session};
+use crate::log::Text as Logged;
+
+/// Messages answered from rows alone at one go: the mailbox is locked that long, some microseconds.
+const ROWS_AT_ONCE: usize = 1_024;
+/// Messages whose stored parts are asked for in one query: bounds what is held for a slow client.
+const CONTENTS_AT_ONCE: usize = 128;
+
+/// What a FETCH needs, found once for all messages.
+struct Plan<'a> {
+    items: Vec<FetchItem<'a>>,
+    /// What the answer calls each item; empty where the item has a fixed name.
+    labels: Vec<Vec<u8>>,
+    digest: bool,
+    bytes: bool,
+    marks_seen: bool,
+}
+
+impl<'a> Plan<'a> {
+    fn new(uid: bool, asked: &[FetchItem<'a>]) -> Self {
+        let mut items = asked.to_vec();
+        if uid && !items.contains(&FetchItem::Uid) {
+            items.insert(0, FetchItem::Uid);
+        }
+        Self {
+            labels: items.iter().map(label).collect(),
+            digest: items.iter().any(needs_digest),
+            bytes: items.iter().any(needs_bytes),
+            marks_seen: items.iter().any(marks_seen),
+            items,
+        }
+    }
+
+    /// Adds what a change of flags makes the answer say too.
+    fn tell_flags(&mut self) {
+        if !self.items.contains(&FetchItem::Flags) {
+            self.items.push(FetchItem::Flags);
+            self.labels.push(Vec::new());
+        }
+    }
+}
+
+fn label(item: &FetchItem<'_>) -> Vec<u8> {
+    let mut label = Vec::new();
+    match item {
+        FetchItem::Rfc822(Rfc822::Whole) => label.extend(b"RFC822"),
+        FetchItem::Rfc822(Rfc822::Header) => label.extend(b"RFC822.HEADER"),
+        FetchItem::Rfc822(Rfc822::Text) => label.extend(b"RFC822.TEXT"),
+        FetchItem::Section(section) => encode::section_label(&mut label, section),
+        _ => {}
+    }
+    label
+}
+
+fn needs_digest(item: &FetchItem<'_>) -> bool {
+    use FetchItem::{Body, BodyStructure, Envelope};
+    matches!(item, Envelope | Body | BodyStructure) || needs_bytes(item)
+}
+
+fn needs_bytes(item: &FetchItem<'_>) -> bool {
+    matches!(item, FetchItem::Rfc822(_) | FetchItem::Section(_))
+}
+
+/// RFC 3501 §6.4.5: all but PEEK and RFC822.HEADER set `\Seen`.
+fn marks_seen(item: &FetchItem<'_>) -> bool {
+    match item {
+        FetchItem::Rfc822(which) => *which != Rfc822::Header,
+        FetchItem::Section(section) => !section.peek,
+        _ => false,
+    }
+}
+
+/// FETCH.
+pub(super) async fn fetch(
+    session: &mut Session,
+    uid: bool,
+    set: &SequenceSet,
+    items: &[FetchItem<'_>],
+) -> Outcome {
+    let uids = session.resolve(uid, set)?;
+    let mut plan = Plan::new(uid, items);
+    let silent = if plan.marks_seen {
+        mark_seen(session, &uids).await?
+    } else {
+        None
+    };
+    if silent.is_some() {
+        plan.tell_flags();
+    }
+    let damaged = if plan.digest {
+        fetch_contents(session, &uids, &plan).await?
+    } else {
+        fetch_rows(session, &uids, &plan).await?;
+        false
+    };
+    if damaged {
+        return Err(Refusal::Store(pillarbox_store::Error::Corrupt("unreadable".into())).into());
+    }
+    Ok(Completed {
+        silent,
+        ..Completed::default()
+    })
+}
+
+/// Sets `\Seen` where it is missing, in one change, and says which change that was.
+async fn mark_seen(session: &mut Session, uids: &NumberSet) -> Result<Option<ModSeq>, Halt> {
+    let store = session.endpoint.storage.store.clone();
+    let selected = session.selected()?;
+    if selected.read_only {
+        return Ok(None);
+    }
+    let mailbox = selected.member.mailbox().clone();
+    let unseen: NumberSet = {
+        let rows = mailbox.read();
+        let named = uids
+            .ranges()
+            .iter()
+            .flat_map(|&(from, to)| rows.range(from, to));
+        named
+            .filter(|row| !row.flags.contains(Flags::SEEN))
+            .map(|row| row.uid.0)
+            .collect()
+    };
+    if unseen.is_empty() {
+        return Ok(None);
+    }
+    let seen = [Flag::System(Flags::SEEN)];
+    let done = store
+        .set_flags(mailbox.id(), &unseen, FlagAction::Add, &seen, None)
+        .await?;
+    Ok((!done.changed.is_empty()).then_some(done.modseq))
+}
+
+/// Answers from rows alone.
+async fn fetch_rows(session: &mut Session, uids: &NumberSet, plan: &Plan<'_>) -> Result<(), Halt> {
+    let mut next = uids.first();
+    while let Some(from) = next {
+        let selected = session
+            .selected
+            .as_mut()
+            .ok_or(Refusal::State("Nothing is selected"))?;
+        let mailbox = selected.member.mailbox().clone();
+        next = {
+            let rows = mailbox.read();
+            let (some, next) = selected.rows_from(&rows, uids, from, ROWS_AT_ONCE);
+            for (seq, row) in &some {
+                let mut fetch = Fetch::begin(&mut session.wire.out, *seq);
+                plan.items
+                    .iter()
+                    .for_each(|item| write_row(&mut fetch, item, row, &rows));
+                fetch.end();
+            }
+            next
+        };
+        session.wire.flush_if_full().await?;
+    }
+    Ok(())
+}
+
+/// An item that the row has. Others are passed over.
+fn write_row(fetch: &mut Fetch<'_>, item: &FetchItem<'_>, row: &Row, rows: &Rows<'_>) {
+    match item {
+        FetchItem::Uid => fetch.uid(row.uid.0),
+        FetchItem::Flags => fetch.flags(rows.keywords().names_of(row.flags)),
+        FetchItem::InternalDate => fetch.internal_date(row.date),
+        FetchItem::Size => fetch.size(row.size.into()),
+        FetchItem::ModSeq => fetch.modseq(row.modseq.0),
+        _ => {}
+    }
+}
+
+/// Answers with what is stored of each message; says whether some could not be read.
+async fn fetch_contents(
+    session: &mut Session,
+    uids: &NumberSet,
+    plan: &Plan<'_>,
+) -> Result<bool, Halt> {
+    let store = session.endpoint.storage.store.clone();
+    let mut damaged = false;
+    let mut next = uids.first();
+    while let Some(from) = next {
+        let selected = session.selected()?;
+        let mailbox = selected.member.mailbox().clone();
+        let (some, after) = selected.rows_from(&mailbox.read(), uids, from, CONTENTS_AT_ONCE);
+        next = after;
+        let rows: Vec<Row> = some.iter().map(|(_, row)| *row).collect();
+        let contents = store.contents(&rows, true).await?;
+        for ((seq, row), content) in some.iter().zip(&contents) {
+            if let Err(error) = fetch_one(session, plan, *seq, row, content).await? {
+                session.endpoint.log.error(
+                    "message can't be read",
+                    &[
+                        ("mailbox", &Logged(mailbox.id())),
+                        ("reason", &Logged(error)),
+                        ("uid", &Logged(row.uid)),
+                    ],
+                );
+                damaged = true;
+            }
+        }
+        session.wire.flush_if_full().await?;
+    }
+    Ok(damaged)
+}
+
+/// Answers for one message. The inner error means that its bytes can't be had; nothing was written.
+async fn fetch_one(
+    session: &mut Session,
+    plan: &Plan<'_>,
+    seq: u32,
+    row: &Row,
+    content: &Content,
+) -> Result<Result<(), pillarbox_store::Error>, Halt> {
+    let known = DigestRef::new(&content.digest);
+    let bytes = if plan.bytes || known.is_none() {
+        match session.endpoint.storage.store.read(&content.location).await {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Err(error)),
+        }
+    } else {
+        Bytes::new()
+    };
+    // A digest of another version, or a damaged one, is made anew from the message.
+    let made = known.is_none().then(|| digest(&bytes).encode());
+    let made = made.as_deref().unwrap_or_default();
+    let Some(parts) = known.or_else(|| DigestRef::new(made)) else {
+        return Ok(Err(pillarbox_store::Error::Corrupt("no digest".into())));
+    };
+    write_message(session, plan, seq, row, &parts, &bytes).await?;
+    Ok(Ok(()))
+}
+
+async fn write_message(
+    session: &mut Session,
+    plan: &Plan<'_>,
+    seq: u32,
+    row: &Row,
+    parts: &DigestRef<'_>,
+    bytes: &Bytes,
+) -> Result<(), Halt> {
+    let mailbox = session.selected()?.member.mailbox().clone();
+    let mut fetch = Fetch::begin(&mut session.wire.out, seq);
+    for (item, label) in plan.items.iter().zip(&plan.labels) {
+        let found = match item {
+            FetchItem::Envelope => {
+                fetch.raw("ENVELOPE", parts.envelope());
+                continue;
+            }
+            FetchItem::Body => {
+                fetch.raw("BODY", parts.body());
+                continue;
+            }
+            FetchItem::BodyStructure => {
+                fetch.raw("BODYSTRUCTURE", parts.bodystructure());
+                continue;
+            }
+            FetchItem::Rfc822(which) => old_section(*which, parts, bytes),
+            FetchItem::Section(section) => new_section(section, parts, bytes),
+            row_item => {
+                let rows = mailbox.read();
+                // Flags as they are now: this command may have set \Seen.
+                let now = rows.get(row.uid).unwrap_or(*row);
+                write_row(&mut fetch, row_item, &now, &rows);
+                continue;
+            }
+        };
+        match found {
+            None => fetch.nil(label),
+            Some(found) => {
+                fetch.literal_header(label, found.len() as u64);
+                session.wire.send(found).await?;
+                fetch = Fetch::resume(&mut session.wire.out);
+            }
+        }
+    }
+    fetch.end();
+    Ok(())
+}
+
+fn old_section(which: Rfc822, parts: &DigestRef<'_>, bytes: &Bytes) -> Option<Bytes> {
+    let text = match which {
+        Rfc822::Whole => return Some(bytes.clone()),
+        Rfc822::Header => Text::Header,
+        Rfc822::Text => Text::Text,
+    };
+    let range = parts.parts().locate(&[], Some(&text))?;
+    cut(bytes, range)
+}
+
+/// The bytes of a section; `None` if the message has no such part.
+fn new_section(section: &Section<'_>, parts: &DigestRef<'_>, bytes: &Bytes) -> Option<Bytes> {
+    let whole = match &section.text {
+        None if section.path.is_empty() => bytes.clone(),
+        None => cut(bytes, parts.parts().locate(&section.path, None)?)?,
+        Some(SectionText::Header) => part(section, parts, bytes, &Text::Header)?,
+        Some(SectionText::Text) => part(section, parts, bytes, &Text::Text)?,
+        Some(SectionText::Mime) => part(section, parts, bytes, &Text::Mime)?,
+        Some(SectionText::HeaderFields(names)) => fields(section, parts, bytes, names, true)?,
+        Some(SectionText::HeaderFieldsNot(names)) => fields(section, parts, bytes, names, false)?,
+    };
+    Some(match section.partial {
+        None => whole,
+        Some((origin, length)) => {
+            // A start past the end gives an empty string (RFC 3501 §6.4.5).
+            let from = (origin as usize).min(whole.len());
+            let to = from.saturating_add(length as usize).min(whole.len());
+            whole.slice(from..to)
+        }
+    })
+}
+
+fn part(
+    section: &Section<'_>,
+    parts: &DigestRef<'_>,
+    bytes: &Bytes,
+    text: &Text<'_>,
+) -> Option<Bytes> {
+    cut(bytes, parts.parts().locate(&section.path, Some(text))?)
+}
+
+fn fields(
+    section: &Section<'_>,
+    parts: &DigestRef<'_>,
+    bytes: &Bytes,
+    names: &[Cow<'_, [u8]>],
+    keep_listed: bool,
+) -> Option<Bytes> {
+    let header = part(section, parts, bytes, &Text::Header)?;
+    let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
+    Some(header_fields(&header, &names, keep_listed).into())
+}
+
+/// A range of the message; `None` if it lies outside, which only a damaged digest could say.
+fn cut(bytes: &Bytes, range: Range<u32>) -> Option<Bytes> {
+    let range = range.start as usize..range.end as usize;
+    bytes
+        .get(range.clone())
+        .is_some()
+        .then(|| bytes.slice(range))
+}
+
+impl Selected {
+    /// Up to `most` messages of `uids` from `from` on, with their numbers, and where to go on.
+    ///
+    /// Messages that were expunged but not yet told of are among them (RFC 2180 §4.1).
+    pub(super) fn rows_from(
+        &self,
+        rows: &Rows<'_>,
+        uids: &NumberSet,
+        from: u32,
+        most: usize,
+    ) -> (Vec<(u32, Row)>, Option<u32>) {
+        let mut found = Vec::with_capacity(most.min(uids.len() as usize));
+        let first = uids.ranges().partition_point(|&(_, to)| to < from);
+        for &(start, end) in &uids.ranges()[first..] {
+            let start = start.max(from);
+            if rows.expunged_modseq() <= self.told_expunges {
+                for row in rows.range(start, end) {
+                    if found.len() == most {
+                        return (found, Some(row.uid.0));
+                    }
+                    found.extend(self.view.seq(row.uid.0).map(|seq| (seq, row)));
+                }
+                continue;
+            }
+            for uid in start..=end {
+                if found.len() == most {
+                    return (found, Some(uid));
+                }
+                let row = rows.get_known(pillarbox_model::Uid(uid));
+                found.extend(row.and_then(|row| Some((self.view.seq(uid)?, row))));
+            }
+        }
+        (found, None)
+    }
+}
+
+/// Tells the flags of messages, as STORE does.
+pub(super) async fn tell_flags(
+    session: &mut Session,
+    uid: bool,
+    uids: &NumberSet,
+) -> Result<(), Halt> {
+    fetch_rows(session, uids, &Plan::new(uid, &[FetchItem::Flags])).await
+}

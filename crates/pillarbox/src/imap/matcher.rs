@@ -1,0 +1,256 @@
+//! Search keys made ready: what a row decides, what only the text does.
+
+use pillarbox_message::{DigestRef, Needle};
+use pillarbox_model::{Flag, Flags, InternalDate, KeywordTable, NumberSet, SequenceSet};
+use pillarbox_proto::imap::command::{Search, SearchKey};
+use pillarbox_store::Row;
+
+use super::{Refusal, Selected};
+
+/// Prepared search keys.
+pub(super) struct Matcher {
+    test: Test,
+    bytes: bool,
+    /// If all that can match is among these.
+    among: Option<NumberSet>,
+}
+
+enum Test {
+    Constant(bool),
+    All(Vec<Self>),
+    Any(Box<Self>, Box<Self>),
+    Not(Box<Self>),
+    Uids(NumberSet),
+    Flags(Flags),
+    /// Local day of the internal date, both ends included.
+    Day(i64, i64),
+    /// The instant of the internal date, both ends included.
+    Instant(i64, i64),
+    /// Size in bytes, both ends included.
+    Size(u64, u64),
+    ModSeq(u64),
+    /// Local day of the Date header, both ends included.
+    Sent(i64, i64),
+    Header(Vec<u8>, Needle),
+    Body(Needle),
+    Text(Needle),
+}
+
+impl Matcher {
+    /// Prepares the keys of a search.
+    ///
+    /// # Errors
+    /// A charset that is not known, or a sequence number that does not exist.
+    pub(super) fn new(
+        search: &Search<'_>,
+        selected: &Selected,
+        keywords: &KeywordTable,
+        now: InternalDate,
+    ) -> Result<Self, Refusal> {
+        let charset = search.charset.as_deref().unwrap_or(b"UTF-8");
+        let maker = Maker {
+            selected,
+            keywords,
+            now: now.unix_seconds,
+            charset,
+        };
+        let test = maker.make(&search.key)?;
+        Ok(Self {
+            bytes: test.needs_bytes(),
+            among: test.among(),
+            test,
+        })
+    }
+
+    /// The messages worth looking at.
+    pub(super) fn candidates(&self, selected: &Selected) -> NumberSet {
+        match &self.among {
+            Some(among) => selected.view.known_among(among),
+            None => NumberSet::from_ranges(selected.view.ranges()),
+        }
+    }
+
+    /// Whether some key looks at the message itself.
+    pub(super) const fn needs_bytes(&self) -> bool {
+        self.bytes
+    }
+
+    /// What the row alone decides; `None` if it does not.
+    pub(super) fn judge_row(&self, row: &Row) -> Option<bool> {
+        self.test.judge_row(row)
+    }
+
+    /// Whether a message matches.
+    pub(super) fn judge(&self, row: &Row, digest: &DigestRef<'_>, bytes: &[u8]) -> bool {
+        self.test.judge(row, digest, bytes)
+    }
+}
+
+struct Maker<'a> {
+    selected: &'a Selected,
+    keywords: &'a KeywordTable,
+    now: i64,
+    charset: &'a [u8],
+}
+
+impl Maker<'_> {
+    fn make(&self, key: &SearchKey<'_>) -> Result<Test, Refusal> {
+        Ok(match key {
+            SearchKey::All => Test::Constant(true),
+            // No message is ever recent.
+            SearchKey::Recent => Test::Constant(false),
+            SearchKey::And(keys) => Test::All(
+                keys.iter()
+                    .map(|key| self.make(key))
+                    .collect::<Result<_, _>>()?,
+            ),
+            SearchKey::Or(a, b) => Test::Any(Box::new(self.make(a)?), Box::new(self.make(b)?)),
+            SearchKey::Not(key) => Test::Not(Box::new(self.make(key)?)),
+            SearchKey::Sequence(set) => Test::Uids(self.by_sequence(set)?),
+            SearchKey::Uid(set) => Test::Uids(self.by_uid(set)),
+            SearchKey::Flag(flag) => self.flag(flag),
+            SearchKey::Before(day) => Test::Day(i64::MIN, day - 1),
+            SearchKey::On(day) => Test::Day(*day, *day),
+            SearchKey::Since(day) => Test::Day(*day, i64::MAX),
+            SearchKey::SentBefore(day) => Test::Sent(i64::MIN, day - 1),
+            SearchKey::SentOn(day) => Test::Sent(*day, *day),
+            SearchKey::SentSince(day) => Test::Sent(*day, i64::MAX),
+            // RFC 5032 §2: YOUNGER is within the interval, OLDER is not.
+            SearchKey::Older(seconds) => Test::Instant(i64::MIN, self.now - i64::from(*seconds)),
+            SearchKey::Younger(seconds) => {
+                Test::Instant(self.now - i64::from(*seconds) + 1, i64::MAX)
+            }
+            SearchKey::Larger(size) => Test::Size(size.saturating_add(1), u64::MAX),
+            SearchKey::Smaller(0) => Test::Constant(false),
+            SearchKey::Smaller(size) => Test::Size(0, size - 1),
+            SearchKey::ModSeq(modseq) => Test::ModSeq(*modseq),
+            SearchKey::Header(name, text) => Test::Header(name.to_vec(), self.needle(text)?),
+            SearchKey::Body(text) => Test::Body(self.needle(text)?),
+            SearchKey::Text(text) => Test::Text(self.needle(text)?),
+        })
+    }
+
+    fn by_sequence(&self, set: &SequenceSet) -> Result<NumberSet, Refusal> {
+        let view = &self.selected.view;
+        match set.resolve(view.len()) {
+            None => Ok(self.selected.saved.clone()),
+            Some(numbers) => view.uids_at(&numbers).ok_or(Refusal::Client(
+                "No message has that sequence number".into(),
+            )),
+        }
+    }
+
+    fn by_uid(&self, set: &SequenceSet) -> NumberSet {
+        set.resolve(self.selected.view.last_uid())
+            .unwrap_or_else(|| self.selected.saved.clone())
+    }
+
+    /// A keyword that the mailbox does not know is on no message.
+    fn flag(&self, flag: &Flag) -> Test {
+        match flag {
+            Flag::System(bit) => Test::Flags(*bit),
+            Flag::Keyword(name) => self
+                .keywords
+                .find(name)
+                .map_or(Test::Constant(false), Test::Flags),
+        }
+    }
+
+    fn needle(&self, text: &[u8]) -> Result<Needle, Refusal> {
+        if !pillarbox_message::is_known_charset(self.charset) {
+            return Err(Refusal::Charset);
+        }
+        Ok(Needle::new(&pillarbox_message::decode_charset(
+            self.charset,
+            text,
+        )))
+    }
+}
+
+impl Test {
+    fn judge_row(&self, row: &Row) -> Option<bool> {
+        Some(match self {
+            Self::Constant(value) => *value,
+            Self::All(tests) => {
+                let mut sure = true;
+                for test in tests {
+                    match test.judge_row(row) {
+                        Some(false) => return Some(false),
+                        Some(true) => {}
+                        None => sure = false,
+                    }
+                }
+                return sure.then_some(true);
+            }
+            Self::Any(a, b) => match (a.judge_row(row), b.judge_row(row)) {
+                (Some(true), _) | (_, Some(true)) => true,
+                (Some(false), Some(false)) => false,
+                _ => return None,
+            },
+            Self::Not(test) => return test.judge_row(row).map(|value| !value),
+            Self::Uids(set) => set.contains(row.uid.0),
+            Self::Flags(flags) => row.flags.contains(*flags),
+            Self::Day(from, to) => (*from..=*to).contains(&row.date.local_day()),
+            Self::Instant(from, to) => (*from..=*to).contains(&row.date.unix_seconds),
+            Self::Size(from, to) => (*from..=*to).contains(&u64::from(row.size)),
+            Self::ModSeq(least) => row.modseq.0 >= *least,
+            Self::Sent(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) => return None,
+        })
+    }
+
+    fn judge(&self, row: &Row, digest: &DigestRef<'_>, bytes: &[u8]) -> bool {
+        match self {
+            Self::All(tests) => tests.iter().all(|test| test.judge(row, digest, bytes)),
+            Self::Any(a, b) => a.judge(row, digest, bytes) || b.judge(row, digest, bytes),
+            Self::Not(test) => !test.judge(row, digest, bytes),
+            Self::Sent(from, to) => {
+                sent_day(digest).is_some_and(|day| (*from..=*to).contains(&day))
+            }
+            Self::Header(name, needle) => {
+                let header = bytes.get(..digest.header_len() as usize).unwrap_or(bytes);
+                pillarbox_message::header_contains(header, name, needle)
+            }
+            Self::Body(needle) => {
+                pillarbox_message::text_contains(bytes, &digest.parts(), needle, false)
+            }
+            Self::Text(needle) => {
+                pillarbox_message::text_contains(bytes, &digest.parts(), needle, true)
+            }
+            by_row => by_row.judge_row(row).unwrap_or(false),
+        }
+    }
+
+    fn needs_bytes(&self) -> bool {
+        match self {
+            Self::Header(..) | Self::Body(_) | Self::Text(_) => true,
+            Self::All(tests) => tests.iter().any(Self::needs_bytes),
+            Self::Any(a, b) => a.needs_bytes() || b.needs_bytes(),
+            Self::Not(test) => test.needs_bytes(),
+            _ => false,
+        }
+    }
+
+    /// A set outside of which nothing matches, if that is plain.
+    fn among(&self) -> Option<NumberSet> {
+        match self {
+            Self::Uids(set) => Some(set.clone()),
+            Self::All(tests) => tests
+                .iter()
+                .filter_map(Self::among)
+                .reduce(|a, b| a.intersection(&b)),
+            _ => None,
+        }
+    }
+}
+
+/// The day of the Date header in its own zone (RFC 3501 §6.4.4, SENTON).
+fn sent_day(digest: &DigestRef<'_>) -> Option<i64> {
+    let (unix_seconds, zone_minutes) = digest.sent_date()?;
+    Some(
+        InternalDate {
+            unix_seconds,
+            zone_minutes,
+        }
+        .local_day(),
+    )
+}

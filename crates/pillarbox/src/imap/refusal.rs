@@ -1,0 +1,165 @@
+//! Why a command was not done, and the one way to the wire.
+
+use std::borrow::Cow;
+
+use pillarbox_proto::imap::encode::{Code, Status};
+use pillarbox_store as store;
+
+/// Why a command was not done. Handlers return it; only [`Refusal::wire`] knows the words.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The command makes no sense as written, though it parsed (BAD).
+    Client(Cow<'static, str>),
+    /// The command is not legal in this state (BAD).
+    State(&'static str),
+    /// The mailbox argument is no name (NO).
+    Name(Cow<'static, str>),
+    /// The mailbox is open read-only.
+    ReadOnly,
+    /// The mailbox does not exist and CREATE could make it (RFC 3501 §6.3.11).
+    TryCreate,
+    /// The message is larger than may be appended (RFC 7889 §3).
+    TooBig {
+        /// What may be appended, in bytes.
+        limit_bytes: u64,
+    },
+    /// A number of something that has a limit.
+    Limit(&'static str),
+    /// SEARCH in a charset that is not known (RFC 3501 §6.4.4).
+    Charset,
+    /// A special use that can't be given (RFC 6154 §3).
+    UseAttribute,
+    /// What is asked can never be done.
+    Cannot(&'static str),
+    /// Messages of the command were expunged by another session (RFC 5530 §3).
+    ExpungeIssued,
+    /// A login failed. One text for all reasons.
+    Credentials,
+    /// A login failed because whoever knows the passwords can't be reached.
+    AuthUnavailable,
+    /// Credentials in clear are not taken here (RFC 5530 §3).
+    PrivacyRequired,
+    /// A mechanism that is not offered.
+    Mechanism,
+    /// The store refused or failed.
+    Store(store::Error),
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What a refusal looks like on the wire.
+pub(crate) struct Wire {
+    pub(crate) status: Status,
+    pub(crate) code: Option<Code<'static>>,
+    pub(crate) text: Cow<'static, str>,
+}
+
+fn no(code: Code<'static>, text: impl Into<Cow<'static, str>>) -> Wire {
+    Wire {
+        status: Status::No,
+        code: Some(code),
+        text: text.into(),
+    }
+}
+
+fn bad(code: Option<Code<'static>>, text: impl Into<Cow<'static, str>>) -> Wire {
+    Wire {
+        status: Status::Bad,
+        code,
+        text: text.into(),
+    }
+}
+
+impl Refusal {
+    /// The status line after the tag. Text for people, which tells nothing about the inside.
+    pub(crate) fn wire(&self) -> Wire {
+        match self {
+            Self::Client(text) => bad(Some(Code::ClientBug), text.clone()),
+            Self::State(text) => bad(None, *text),
+            Self::Name(text) => no(Code::Cannot, text.clone()),
+            Self::ReadOnly => bad(None, "The mailbox is open read-only").into_no(),
+            Self::TryCreate => no(Code::TryCreate, "No such mailbox"),
+            Self::TooBig { limit_bytes } => no(
+                Code::TooBig,
+                format!("The message is larger than the limit of {limit_bytes} bytes"),
+            ),
+            Self::Limit(text) => no(Code::Limit, *text),
+            Self::Charset => no(
+                Code::BadCharset(&["US-ASCII", "UTF-8"]),
+                "The charset is not known",
+            ),
+            Self::UseAttribute => no(Code::UseAttr, "That special use can't be given"),
+            Self::Cannot(text) => no(Code::Cannot, *text),
+            Self::ExpungeIssued => no(Code::ExpungeIssued, "Some of the messages no longer exist"),
+            Self::Credentials => no(Code::AuthenticationFailed, "Invalid user name or password"),
+            Self::AuthUnavailable => no(
+                Code::Unavailable,
+                "Can't check passwords just now, try again later",
+            ),
+            Self::PrivacyRequired => no(
+                Code::PrivacyRequired,
+                "Use TLS first: passwords are not taken in clear",
+            ),
+            Self::Mechanism => no(Code::Cannot, "Unsupported authentication mechanism"),
+            Self::Store(error) => of_store(error),
+        }
+    }
+
+    /// Whether the administrator should hear of it.
+    pub(crate) fn is_failure(&self) -> bool {
+        use store::Error::{Corrupt, Engine, Full, Unavailable};
+        matches!(
+            self,
+            Self::Store(Corrupt(_) | Engine(_) | Full(_) | Unavailable(_))
+        )
+    }
+}
+
+impl Wire {
+    fn into_no(self) -> Self {
+        Self {
+            status: Status::No,
+            ..self
+        }
+    }
+}
+
+/// The store's refusals (RFC 5530 §3).
+fn of_store(error: &store::Error) -> Wire {
+    use store::Error as E;
+    match error {
+        E::NoMailbox | E::NoAccount => no(Code::NonExistent, "No such mailbox"),
+        E::NoTarget => no(Code::TryCreate, "No such mailbox"),
+        E::MailboxExists | E::AccountExists => {
+            no(Code::AlreadyExists, "A mailbox of that name exists already")
+        }
+        E::Inbox => no(Code::Cannot, "INBOX can't be deleted"),
+        E::IntoItself => no(Code::Cannot, "A mailbox can't move below itself"),
+        E::SpecialUseTaken => no(Code::UseAttr, "Another mailbox has that special use"),
+        E::TooManyMailboxes => no(Code::Limit, "The account has as many mailboxes as it may"),
+        E::TooManyKeywords => no(Code::Limit, "The mailbox has as many keywords as it may"),
+        E::UidsExhausted => no(
+            Code::Limit,
+            "The mailbox has used up its UIDs: make a new one",
+        ),
+        E::OverQuota { .. } => no(Code::OverQuota, "Over quota"),
+        E::Full(_) => no(Code::Unavailable, "The server has no room to write"),
+        E::Unavailable(_) => no(Code::Unavailable, "Storage is unavailable, try again later"),
+        E::Corrupt(_) => no(Code::ContactAdmin, "The mailbox is damaged"),
+        _ => no(Code::ServerBug, "Internal error, see the server's log"),
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    /// For the log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            other => f.write_str(&other.wire().text),
+        }
+    }
+}

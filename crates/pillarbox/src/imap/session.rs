@@ -1,0 +1,482 @@
+//! One connection: a loop of events in, commands done, responses out.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_model::{ModSeq, NumberSet, UidValidity, View, limit};
+use pillarbox_proto::imap::capability::{Facts, capabilities};
+use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
+use pillarbox_proto::imap::frame::{Frame, FrameError, FrameLimits};
+use pillarbox_proto::imap::table::{self, State};
+use pillarbox_store::{Account, Member};
+use tokio::time::Instant;
+
+use super::places::Place;
+use super::upload::Upload;
+use super::wire::{Incoming, Input, Offer, Wire};
+use super::{Endpoint, Refusal, cmd};
+use crate::log::{self, Text};
+use crate::net::{Connection, Peer, quota};
+use crate::shutdown::Signal;
+
+/// What a connection knows of itself.
+pub(crate) struct Session {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) wire: Wire,
+    pub(super) peer: Peer,
+    /// Whether the bytes are under TLS.
+    pub(super) secure: bool,
+    pub(super) user: Option<User>,
+    pub(super) selected: Option<Selected>,
+    pub(super) dialect: Dialect,
+    pub(super) login_failures: u32,
+    pub(super) shutdown: Signal,
+    upload: Option<Upload>,
+    bad_commands: u32,
+    /// Ends the connection after the current command.
+    pub(super) leaving: bool,
+    started: Instant,
+    _permit: quota::Permit,
+}
+
+/// Who is logged in.
+pub(crate) struct User {
+    /// Their account.
+    pub(crate) account: Account,
+    /// The place they take among [`limit::Limits::connections_per_user`].
+    pub(crate) _place: Place,
+}
+
+/// The mailbox a session has selected.
+pub(crate) struct Selected {
+    pub(crate) member: Member,
+    pub(crate) read_only: bool,
+    pub(crate) view: View,
+    /// Changes up to here were told, expunges aside.
+    pub(crate) told: ModSeq,
+    /// Expunges up to here were told.
+    pub(crate) told_expunges: ModSeq,
+    /// How many keywords the last FLAGS response named.
+    pub(crate) told_keywords: usize,
+    /// `$` (RFC 5182), as UIDs.
+    pub(crate) saved: NumberSet,
+}
+
+/// A response code of a command that ended well, with what it needs.
+#[derive(Debug, Default)]
+pub(crate) enum DoneCode {
+    #[default]
+    None,
+    ReadOnly,
+    ReadWrite,
+    /// The capabilities as of now, which spares the client a question.
+    Capabilities,
+    AppendUid(UidValidity, NumberSet),
+    CopyUid(UidValidity, NumberSet, NumberSet),
+}
+
+/// How a command ended well.
+#[derive(Debug, Default)]
+pub(crate) struct Completed {
+    pub(crate) code: DoneCode,
+    /// What the line says; the command's name and "completed" if empty.
+    pub(crate) text: &'static str,
+    /// The tagged line went out already.
+    pub(crate) said: bool,
+    /// A change of our own which this client need not be told, since it asked for silence.
+    pub(crate) silent: Option<ModSeq>,
+}
+
+/// What a handler gives: an end, good or bad, or a broken connection.
+pub(crate) type Outcome = Result<Completed, Halt>;
+
+/// Why a handler stopped.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// The command is refused.
+    Refused(Refusal),
+    /// The connection is broken.
+    Broken(io::Error),
+}
+
+impl<R: Into<Refusal>> From<R> for Halt {
+    fn from(refusal: R) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Why the main loop woke up.
+enum Wake {
+    Input(io::Result<Input>),
+    Stop,
+    Timeout,
+}
+
+impl Session {
+    pub(super) fn new(endpoint: Arc<Endpoint>, connection: Connection) -> Self {
+        let mut wire = Wire::new(connection.stream, endpoint.limits.write_timeout);
+        if endpoint.io_debug {
+            let log = endpoint.log.clone();
+            wire.tap = Some(Box::new(move |bytes| {
+                log.info("S:", &[("data", &Text(String::from_utf8_lossy(bytes)))]);
+            }));
+        }
+        Self {
+            endpoint,
+            wire,
+            peer: connection.peer,
+            secure: connection.tls.is_some(),
+            user: None,
+            selected: None,
+            dialect: Dialect::default(),
+            login_failures: 0,
+            shutdown: connection.shutdown,
+            upload: None,
+            bad_commands: 0,
+            leaving: false,
+            started: Instant::now(),
+            _permit: connection.permit,
+        }
+    }
+
+    /// Serves the client until it leaves, breaks off or is put out.
+    pub(super) async fn run(mut self) {
+        self.greet();
+        if let Err(error) = self.serve().await
+            && self.endpoint.io_errors
+        {
+            let fields: log::Fields<'_> =
+                &[("reason", &Text(error)), ("src_ip", &Text(&self.peer))];
+            self.endpoint.log.warn("I/O error", fields);
+        }
+        self.wire.close().await;
+    }
+
+    fn greet(&mut self) {
+        let capabilities = self.capabilities();
+        let code = Code::Capability(&capabilities);
+        encode::untagged(
+            &mut self.wire.out,
+            Status::Ok,
+            Some(&code),
+            "Pillarbox is ready",
+        );
+    }
+
+    async fn serve(&mut self) -> io::Result<()> {
+        while !self.leaving {
+            if !self.wire.has_unread() {
+                self.wire.flush().await?;
+                self.wire.rest();
+            }
+            match self.wait().await {
+                Wake::Input(input) => match input? {
+                    Input::End => break,
+                    Input::Event(event) => Box::pin(self.handle(event)).await?,
+                },
+                Wake::Stop => self.say_bye(None, "The server is shutting down"),
+                Wake::Timeout => self.say_bye(None, "Nothing heard for too long"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for input, for the end of the server, or for patience to run out.
+    async fn wait(&mut self) -> Wake {
+        let deadline = self.deadline();
+        tokio::select! {
+            biased;
+            input = self.wire.next() => Wake::Input(input),
+            () = self.shutdown.stopping() => Wake::Stop,
+            () = tokio::time::sleep_until(deadline) => Wake::Timeout,
+        }
+    }
+
+    /// Until when the client must have said something; before login, until when it must be logged in.
+    pub(super) fn deadline(&self) -> Instant {
+        if self.user.is_some() {
+            Instant::now() + self.endpoint.limits.idle_timeout
+        } else {
+            self.started + self.endpoint.limits.login_timeout
+        }
+    }
+
+    async fn handle(&mut self, event: Incoming) -> io::Result<()> {
+        match event {
+            Incoming::Continue => {
+                encode::continuation(&mut self.wire.out, "OK");
+                self.wire.flush().await?;
+            }
+            Incoming::Message(offer) => self.offer(offer).await?,
+            Incoming::Data => self.take_data().await,
+            Incoming::MessageEnd => self.end_message().await,
+            Incoming::Command(frame) => self.execute(&frame).await?,
+            Incoming::Abandoned => self.abandon(),
+            // Only ever expected, and then handled, by the command that asked for a line.
+            Incoming::Line(_) => {}
+            Incoming::Refused(tag, why) => self.refuse_frame(tag.as_deref(), &why),
+            Incoming::Fatal(why) => self.say_bye(None, &why.to_string()),
+        }
+        Ok(())
+    }
+
+    /// A message literal is offered: its size and target are judged before a byte of it is taken.
+    async fn offer(&mut self, offer: Offer) -> io::Result<()> {
+        let mut upload = self.upload.take().unwrap_or_default();
+        let accepted = match &self.user {
+            Some(user) => {
+                let prefix = self.wire.framer().partial().clone();
+                let context = super::upload::Context {
+                    storage: &self.endpoint.storage,
+                    account: &user.account,
+                    utf8: self.dialect.utf8,
+                };
+                upload
+                    .offer(&context, &prefix, offer.size, offer.binary)
+                    .await
+            }
+            None => false,
+        };
+        self.upload = Some(upload);
+        if !accepted {
+            self.wire.framer().refuse_message();
+            if offer.synchronizing {
+                self.abandon();
+            }
+            return Ok(());
+        }
+        self.wire.framer().accept_message();
+        if offer.synchronizing {
+            encode::continuation(&mut self.wire.out, "Ready for the message");
+            self.wire.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn take_data(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.write(&self.wire.data).await;
+        }
+    }
+
+    async fn end_message(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.end().await;
+        }
+    }
+
+    /// A refused upload's command is over: say why it was refused.
+    fn abandon(&mut self) {
+        let Some((tag, refusal)) = self.upload.take().and_then(Upload::into_refusal) else {
+            return;
+        };
+        self.conclude(&tag, "APPEND", Err(refusal));
+    }
+
+    fn refuse_frame(&mut self, tag: Option<&str>, why: &FrameError) {
+        self.upload = None;
+        let code = (*why == FrameError::LiteralTooBig).then_some(Code::TooBig);
+        let out = &mut self.wire.out;
+        encode::tagged(
+            out,
+            tag.unwrap_or("*"),
+            Status::Bad,
+            code.as_ref(),
+            &why.to_string(),
+        );
+        self.count_bad();
+    }
+
+    /// Does one command and concludes it.
+    async fn execute(&mut self, frame: &Frame) -> io::Result<()> {
+        self.trace(frame);
+        let tagged = match frame.parse() {
+            Ok(tagged) => tagged,
+            Err(unparsable) => {
+                let tag = unparsable.tag.unwrap_or("*");
+                let out = &mut self.wire.out;
+                encode::tagged(out, tag, Status::Bad, None, &unparsable.message);
+                self.upload = None;
+                self.count_bad();
+                return Ok(());
+            }
+        };
+        let rules = table::rules(&tagged.command);
+        if let Some(objection) = rules.objection(self.state()) {
+            let refusal = Refusal::State(objection);
+            self.upload = None;
+            self.conclude(tagged.tag, rules.name, Err(refusal));
+            return Ok(());
+        }
+        let upload = self.upload.take();
+        let outcome = cmd::run(self, tagged.tag, tagged.command, upload).await;
+        let ended = match outcome {
+            Ok(completed) => Ok(completed),
+            Err(Halt::Refused(refusal)) => Err(refusal),
+            Err(Halt::Broken(error)) => return Err(error),
+        };
+        let silent = ended.as_ref().ok().and_then(|done| done.silent);
+        if rules.changes_allowed {
+            self.sync(rules.expunge_allowed, silent).await?;
+        }
+        self.conclude(tagged.tag, rules.name, ended);
+        self.wire.flush_if_full().await
+    }
+
+    /// Writes the tagged line.
+    fn conclude(&mut self, tag: &str, name: &str, ended: Result<Completed, Refusal>) {
+        match ended {
+            Ok(done) if done.said => {}
+            Ok(done) => self.complete(tag, name, &done),
+            Err(refusal) => {
+                let wire = refusal.wire();
+                let out = &mut self.wire.out;
+                encode::tagged(out, tag, wire.status, wire.code.as_ref(), &wire.text);
+                self.note(name, &refusal, matches!(wire.status, Status::Bad));
+            }
+        }
+    }
+
+    fn complete(&mut self, tag: &str, name: &str, done: &Completed) {
+        let capabilities = match done.code {
+            DoneCode::Capabilities => self.capabilities(),
+            _ => String::new(),
+        };
+        let code = match &done.code {
+            DoneCode::None => None,
+            DoneCode::ReadOnly => Some(Code::ReadOnly),
+            DoneCode::ReadWrite => Some(Code::ReadWrite),
+            DoneCode::Capabilities => Some(Code::Capability(&capabilities)),
+            DoneCode::AppendUid(validity, uids) => Some(Code::AppendUid {
+                uid_validity: validity.0,
+                uids,
+            }),
+            DoneCode::CopyUid(validity, from, to) => Some(Code::CopyUid {
+                uid_validity: validity.0,
+                from,
+                to,
+            }),
+        };
+        let plain = format!("{name} completed");
+        let text = if done.text.is_empty() {
+            &plain
+        } else {
+            done.text
+        };
+        encode::tagged(&mut self.wire.out, tag, Status::Ok, code.as_ref(), text);
+    }
+
+    /// Failures of the server are logged; errors of the client are counted.
+    fn note(&mut self, name: &str, refusal: &Refusal, clients_fault: bool) {
+        if refusal.is_failure() {
+            self.endpoint.log.error(
+                "command failed",
+                &[
+                    ("command", &name),
+                    ("reason", &Text(refusal)),
+                    ("src_ip", &Text(&self.peer)),
+                ],
+            );
+        }
+        if clients_fault {
+            self.count_bad();
+        }
+    }
+
+    fn count_bad(&mut self) {
+        self.bad_commands += 1;
+        let allowed = if self.user.is_some() {
+            limit::BAD_COMMANDS
+        } else {
+            limit::BAD_COMMANDS_BEFORE_LOGIN
+        };
+        if self.bad_commands >= allowed {
+            self.say_bye(None, "Too many bad commands");
+        }
+    }
+
+    /// Says BYE, and that this was the last thing said.
+    pub(super) fn say_bye(&mut self, code: Option<&Code<'_>>, text: &str) {
+        encode::bye(&mut self.wire.out, code, text);
+        self.leaving = true;
+    }
+
+    pub(super) fn state(&self) -> State {
+        match (&self.user, &self.selected) {
+            (None, _) => State::NotAuthenticated,
+            (Some(_), None) => State::Authenticated,
+            (Some(_), Some(_)) => State::Selected,
+        }
+    }
+
+    /// The capability list as of now.
+    pub(super) fn capabilities(&self) -> String {
+        let open = self.secure || self.endpoint.insecure_auth;
+        let mechanisms: &[&str] = match (open, self.endpoint.sasl_login) {
+            (false, _) => &[],
+            (true, false) => &["PLAIN"],
+            (true, true) => &["PLAIN", "LOGIN"],
+        };
+        capabilities(&Facts {
+            starttls: !self.secure && self.endpoint.tls.is_some(),
+            login_disabled: !open,
+            authenticated: self.user.is_some(),
+            mechanisms,
+            append_limit: Some(self.append_limit()),
+            extra: &[],
+        })
+    }
+
+    /// The largest message that may be appended, in bytes.
+    pub(super) fn append_limit(&self) -> u64 {
+        let own = self
+            .user
+            .as_ref()
+            .and_then(|user| user.account.append_limit);
+        own.unwrap_or(self.endpoint.storage.append_limit)
+    }
+
+    /// From now on the session is somebody's.
+    pub(super) fn log_in(&mut self, user: User) {
+        self.user = Some(user);
+        self.bad_commands = 0;
+        self.wire.framer().set_limits(FrameLimits::after_login());
+    }
+
+    /// Whoever is logged in. Handlers are only called where the table says that somebody is.
+    pub(super) fn user(&self) -> Result<&User, Refusal> {
+        self.user
+            .as_ref()
+            .ok_or(Refusal::State("Not legal before login"))
+    }
+
+    /// The selected mailbox. Handlers are only called where the table says that there is one.
+    pub(super) fn selected(&mut self) -> Result<&mut Selected, Refusal> {
+        self.selected
+            .as_mut()
+            .ok_or(Refusal::State("No mailbox is selected"))
+    }
+
+    fn trace(&self, frame: &Frame) {
+        if self.endpoint.io_debug {
+            let redacted = frame.redacted();
+            self.endpoint.log.info(
+                "C:",
+                &[
+                    ("data", &Text(String::from_utf8_lossy(&redacted))),
+                    ("src_ip", &Text(&self.peer)),
+                ],
+            );
+        }
+    }
+}
+
+/// How often a client in IDLE hears from us, which keeps address translators awake.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(120);

@@ -1,0 +1,216 @@
+//! The messages of an APPEND on their way in.
+
+use bytes::Bytes;
+use pillarbox_model::{InternalDate, limit};
+use pillarbox_proto::imap::command::AppendMessage;
+use pillarbox_proto::imap::frame::Frame;
+use pillarbox_proto::imap::utf7;
+use pillarbox_store::{About, Account, BlobWriter, MailboxInfo, NewBlob, NewMessage};
+
+use super::Refusal;
+use crate::storage::Storage;
+
+/// Messages up to this size wait in memory for their commit; larger ones are written as they come.
+const IN_MEMORY_BYTES: u64 = 256 * 1024;
+/// Bytes that the messages of one MULTIAPPEND may hold in memory together; beyond that they are written
+/// as they come, whatever their size.
+const BATCH_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
+/// Scanning a message this large would hold up other connections of the same thread.
+const SCAN_APART_BYTES: usize = 512 * 1024;
+
+/// What an upload needs to know of its session.
+pub(super) struct Context<'a> {
+    pub(super) storage: &'a Storage,
+    pub(super) account: &'a Account,
+    pub(super) utf8: bool,
+}
+
+/// An APPEND in progress.
+#[derive(Default)]
+pub(super) struct Upload {
+    target: Option<MailboxInfo>,
+    done: Vec<Received>,
+    current: Option<Current>,
+    in_memory: u64,
+    /// The first thing that went wrong, with the tag to say it to.
+    refusal: Option<(String, Refusal)>,
+}
+
+/// A message that is all here, though nothing of it is acknowledged.
+struct Received {
+    blob: NewBlob,
+    digest: Bytes,
+}
+
+enum Current {
+    Memory(Vec<u8>),
+    Stream(Box<dyn BlobWriter>),
+}
+
+impl Upload {
+    /// Judges an offered literal; says whether its bytes are wanted. If not, the reason is kept for the
+    /// end of the command.
+    pub(super) async fn offer(
+        &mut self,
+        context: &Context<'_>,
+        prefix: &Frame,
+        size: u64,
+        binary: bool,
+    ) -> bool {
+        match self.admit(context, prefix, size, binary).await {
+            Ok(()) => true,
+            Err(refusal) => {
+                let tag = prefix.tag().unwrap_or("*").to_owned();
+                self.refusal.get_or_insert((tag, refusal));
+                false
+            }
+        }
+    }
+
+    async fn admit(
+        &mut self,
+        context: &Context<'_>,
+        prefix: &Frame,
+        size: u64,
+        binary: bool,
+    ) -> Result<(), Refusal> {
+        let read = prefix
+            .append_prefix()
+            .map_err(|bad| Refusal::Client(bad.message))?;
+        if binary {
+            return Err(Refusal::Client(
+                "literal8 needs BINARY, which is not offered".into(),
+            ));
+        }
+        if self.target.is_none() {
+            self.target = Some(find_target(context, &read.mailbox).await?);
+        }
+        let limit_bytes = context
+            .account
+            .append_limit
+            .unwrap_or(context.storage.append_limit);
+        if size > limit_bytes {
+            return Err(Refusal::TooBig { limit_bytes });
+        }
+        if size == 0 {
+            return Err(Refusal::Cannot("An empty message can't be appended"));
+        }
+        if self.done.len() >= limit::MESSAGES_PER_APPEND {
+            return Err(Refusal::Limit("Too many messages in one APPEND"));
+        }
+        self.begin(context, size).await
+    }
+
+    async fn begin(&mut self, context: &Context<'_>, size: u64) -> Result<(), Refusal> {
+        let small = size <= IN_MEMORY_BYTES && self.in_memory + size <= BATCH_IN_MEMORY_BYTES;
+        self.current = Some(if small {
+            self.in_memory += size;
+            Current::Memory(Vec::with_capacity(size as usize))
+        } else {
+            let about = About {
+                account: context.account.id,
+                mailbox: self.target.as_ref().map(|t| t.id).unwrap_or_default(),
+                date: InternalDate::default(),
+            };
+            Current::Stream(context.storage.store.begin_blob(about, size).await?)
+        });
+        Ok(())
+    }
+
+    /// Takes bytes of the current message.
+    pub(super) async fn write(&mut self, bytes: &[u8]) {
+        match &mut self.current {
+            Some(Current::Memory(buffer)) => buffer.extend_from_slice(bytes),
+            Some(Current::Stream(writer)) => {
+                if let Err(error) = writer.write(bytes).await {
+                    self.fail(error.into());
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// The current message is complete.
+    pub(super) async fn end(&mut self) {
+        match self.current.take() {
+            Some(Current::Memory(buffer)) => {
+                let bytes = Bytes::from(buffer);
+                let digest = digest(&bytes);
+                self.done.push(Received {
+                    blob: NewBlob::Memory(bytes),
+                    digest,
+                });
+            }
+            Some(Current::Stream(writer)) => match writer.finish().await {
+                Ok((written, bytes)) => self.done.push(Received {
+                    blob: NewBlob::Written(written),
+                    digest: digest(&bytes),
+                }),
+                Err(error) => self.fail(error.into()),
+            },
+            None => {}
+        }
+    }
+
+    /// The bytes can't be kept. The rest of the command is read, and then refused.
+    fn fail(&mut self, refusal: Refusal) {
+        self.current = None;
+        self.refusal.get_or_insert((String::new(), refusal));
+    }
+
+    /// Why nothing came of it, with the tag of the command.
+    pub(super) fn into_refusal(self) -> Option<(String, Refusal)> {
+        self.refusal
+    }
+
+    /// The messages with the flags and dates that the command gave them.
+    pub(super) fn into_messages(
+        self,
+        described: Vec<AppendMessage<'_>>,
+        now: InternalDate,
+    ) -> Result<(MailboxInfo, Vec<NewMessage>), Refusal> {
+        if let Some((_, refusal)) = self.refusal {
+            return Err(refusal);
+        }
+        let target = self
+            .target
+            .ok_or(Refusal::Client("APPEND without a message".into()))?;
+        if described.len() != self.done.len() {
+            return Err(Refusal::Client(
+                "A message of APPEND must be a literal".into(),
+            ));
+        }
+        let messages = described
+            .into_iter()
+            .zip(self.done)
+            .map(|(about, received)| NewMessage {
+                flags: about.flags,
+                date: about.date.unwrap_or(now),
+                digest: received.digest,
+                blob: received.blob,
+            });
+        Ok((target, messages.collect()))
+    }
+}
+
+/// The mailbox that an APPEND names. That CREATE could make it is said only where that is true.
+async fn find_target(context: &Context<'_>, raw: &[u8]) -> Result<MailboxInfo, Refusal> {
+    let name = utf7::mailbox_argument(raw, context.utf8, context.storage.delimiter)
+        .map_err(|bad| Refusal::Name(bad.to_string().into()))?;
+    let found = context
+        .storage
+        .store
+        .mailbox(context.account.id, &name)
+        .await?;
+    found.ok_or(Refusal::TryCreate)
+}
+
+/// What is kept of a message, encoded for the store.
+fn digest(bytes: &Bytes) -> Bytes {
+    let work = || Bytes::from(pillarbox_message::digest(bytes).encode());
+    if bytes.len() > SCAN_APART_BYTES {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
+    }
+}

@@ -1,0 +1,259 @@
+//! A connection's bytes: input by events, output in a bounded buffer.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pillarbox_proto::imap::frame::{Event, FrameLimits, Framer};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+
+use crate::net::Stream;
+
+/// Bytes read at once. The buffer belongs to the thread, so an idle connection holds none.
+const READ_BYTES: usize = 64 * 1024;
+/// Output is sent when there is this much of it: large enough for few system calls, small enough to stay in cache.
+const FLUSH_BYTES: usize = 64 * 1024;
+/// Message bytes from this size on go to the socket from where they are, without a copy.
+const DIRECT_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// What came in.
+pub(super) enum Input {
+    /// Something of the protocol.
+    Event(Incoming),
+    /// The client closed its end.
+    End,
+}
+
+/// An [`Event`] that owns what it says, except for message data, which stays in [`Wire`].
+pub(super) enum Incoming {
+    Continue,
+    Message(Offer),
+    /// `Wire::data` has bytes of a message.
+    Data,
+    MessageEnd,
+    Command(pillarbox_proto::imap::frame::Frame),
+    Line(Vec<u8>),
+    Abandoned,
+    Refused(Option<String>, pillarbox_proto::imap::frame::FrameError),
+    Fatal(pillarbox_proto::imap::frame::FrameError),
+}
+
+/// A message literal that the client wants to send.
+#[derive(Clone, Copy)]
+pub(super) struct Offer {
+    pub(super) size: u64,
+    pub(super) binary: bool,
+    /// It waits for our `+`.
+    pub(super) synchronizing: bool,
+}
+
+/// Sees all output.
+pub(super) type Tap = Box<dyn Fn(&[u8]) + Send + Sync>;
+
+/// A connection's input and output.
+pub(super) struct Wire {
+    stream: Box<dyn Stream>,
+    framer: Framer,
+    /// What was read and not yet used.
+    unread: Vec<u8>,
+    used: usize,
+    /// Output that is not sent yet.
+    pub(super) out: Vec<u8>,
+    /// Message data of the last [`Incoming::Data`].
+    pub(super) data: Vec<u8>,
+    write_timeout: Duration,
+    /// Where `io_debug` writes to.
+    pub(super) tap: Option<Tap>,
+}
+
+impl Wire {
+    pub(super) fn new(stream: Box<dyn Stream>, write_timeout: Duration) -> Self {
+        Self {
+            stream,
+            framer: Framer::new(FrameLimits::before_login()),
+            unread: Vec::new(),
+            used: 0,
+            out: Vec::new(),
+            data: Vec::new(),
+            write_timeout,
+            tap: None,
+        }
+    }
+
+    pub(super) fn framer(&mut self) -> &mut Framer {
+        &mut self.framer
+    }
+
+    /// Whether bytes wait that need no reading: a client that pipelines.
+    pub(super) fn has_unread(&self) -> bool {
+        self.used < self.unread.len()
+    }
+
+    /// The next event. Cancel safe: what was read stays.
+    ///
+    /// Holds no buffer while it waits.
+    pub(super) async fn next(&mut self) -> io::Result<Input> {
+        loop {
+            if let Some(event) = self.step() {
+                return Ok(Input::Event(event));
+            }
+            if self.fill().await? == 0 {
+                return Ok(Input::End);
+            }
+        }
+    }
+
+    /// The next event in what was read already.
+    fn step(&mut self) -> Option<Incoming> {
+        let (used, event) = self.framer.feed(&self.unread[self.used..]);
+        let incoming = owned(event, &mut self.data);
+        self.used += used;
+        if self.used == self.unread.len() {
+            self.unread = Vec::new();
+            self.used = 0;
+        }
+        incoming
+    }
+
+    /// Reads what there is into `unread`, which is empty.
+    async fn fill(&mut self) -> io::Result<usize> {
+        let Self { stream, unread, .. } = self;
+        poll_fn(|context| poll_read(Pin::new(stream), context, unread)).await
+    }
+
+    /// Takes the stream away for a TLS handshake. Everything already read is thrown away: it came in
+    /// clear, and must not be taken for what a client said under TLS (RFC 3501 §6.2.1).
+    pub(super) fn take_stream(&mut self) -> Box<dyn Stream> {
+        self.unread = Vec::new();
+        self.used = 0;
+        self.framer = Framer::new(FrameLimits::before_login());
+        std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()))
+    }
+
+    pub(super) fn set_stream(&mut self, stream: Box<dyn Stream>) {
+        self.stream = stream;
+    }
+
+    /// Sends what waits if there is much of it.
+    pub(super) async fn flush_if_full(&mut self) -> io::Result<()> {
+        if self.out.len() >= FLUSH_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what waits. The buffer is given back.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let mut out = std::mem::take(&mut self.out);
+        if let Some(tap) = &self.tap {
+            tap(&out);
+        }
+        self.write(&out).await?;
+        if out.capacity() <= 2 * FLUSH_BYTES && self.has_unread() {
+            out.clear();
+            self.out = out;
+        }
+        timeout(self.write_timeout, self.stream.flush()).await
+    }
+
+    /// Adds message bytes to the output: small ones to the buffer, large ones straight to the socket.
+    pub(super) async fn send(&mut self, bytes: Bytes) -> io::Result<()> {
+        if bytes.len() < DIRECT_BYTES {
+            self.out.extend_from_slice(&bytes);
+            return self.flush_if_full().await;
+        }
+        let out = std::mem::take(&mut self.out);
+        self.write(&out).await?;
+        self.out = out;
+        self.out.clear();
+        self.write(&bytes).await
+    }
+
+    /// Writes all, where each piece of progress restarts the clock.
+    async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = timeout(self.write_timeout, self.stream.write(bytes)).await?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = &bytes[written..];
+        }
+        Ok(())
+    }
+
+    /// Says goodbye to the transport, without waiting long.
+    pub(super) async fn close(&mut self) {
+        let _ = self.flush().await;
+        let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+    }
+
+    /// Gives memory back before a long wait.
+    pub(super) fn rest(&mut self) {
+        if self.out.is_empty() {
+            self.out = Vec::new();
+        }
+        self.data = Vec::new();
+    }
+}
+
+/// Reads into the thread's buffer and keeps only what came.
+fn poll_read(
+    stream: Pin<&mut Box<dyn Stream>>,
+    context: &mut Context<'_>,
+    unread: &mut Vec<u8>,
+) -> Poll<io::Result<usize>> {
+    READ_BUFFER.with_borrow_mut(|buffer| {
+        let mut read = ReadBuf::new(buffer);
+        std::task::ready!(stream.poll_read(context, &mut read))?;
+        unread.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
+    })
+}
+
+async fn timeout<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client does not read",
+        )),
+    }
+}
+
+fn owned(event: Event<'_>, data: &mut Vec<u8>) -> Option<Incoming> {
+    Some(match event {
+        Event::More => return None,
+        Event::Continue => Incoming::Continue,
+        Event::Message {
+            size,
+            binary,
+            synchronizing,
+        } => Incoming::Message(Offer {
+            size,
+            binary,
+            synchronizing,
+        }),
+        Event::MessageData(bytes) => {
+            data.clear();
+            data.extend_from_slice(bytes);
+            Incoming::Data
+        }
+        Event::MessageEnd => Incoming::MessageEnd,
+        Event::Command(frame) => Incoming::Command(frame),
+        Event::Line(line) => Incoming::Line(line),
+        Event::Abandoned { .. } => Incoming::Abandoned,
+        Event::Refused { tag, why } => Incoming::Refused(tag, why),
+        Event::Fatal(why) => Incoming::Fatal(why),
+    })
+}

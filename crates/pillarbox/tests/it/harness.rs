@@ -1,0 +1,267 @@
+//! A server in this process, and clients that talk to it over pipes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox::auth::dummy::Dummy;
+use pillarbox::auth::login::Login;
+use pillarbox::imap::Endpoint;
+use pillarbox::log::Logger;
+use pillarbox::net::quota::Quota;
+use pillarbox::net::{Connection, Peer};
+use pillarbox::normalize::Normalize;
+use pillarbox::shutdown::Shutdown;
+use pillarbox::storage::{Mapping, Storage};
+use pillarbox_model::limit::Limits;
+use pillarbox_model::{Delimiter, MailboxName};
+use pillarbox_store::blobs::{Options, Pack};
+use pillarbox_store::sqlite::{Engine, Settings};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+/// A server with an empty store.
+pub(crate) struct Server {
+    endpoint: Arc<Endpoint>,
+    shutdown: Shutdown,
+    quota: Arc<Quota>,
+    _directory: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts one. Passwords are taken in clear and all are right.
+    pub(crate) fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// Starts one with other settings.
+    pub(crate) fn with(change: impl FnOnce(&mut Endpoint)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let blobs = Pack::open(Options::new(&directory.path().join("messages"))).unwrap();
+        let settings = Settings::new(&directory.path().join("index.db"));
+        let store = Engine::open(settings, Arc::new(blobs)).unwrap();
+        let mut endpoint = endpoint(storage(store));
+        change(&mut endpoint);
+        Self {
+            endpoint: Arc::new(endpoint),
+            shutdown: Shutdown::default(),
+            quota: Arc::default(),
+            _directory: directory,
+        }
+    }
+
+    /// Connects, and reads the greeting.
+    pub(crate) async fn connect(&self) -> Client {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let connection = Connection {
+            stream: Box::new(far),
+            peer: Peer::Unix,
+            local: "test".to_owned(),
+            tls: None,
+            permit: self
+                .quota
+                .admit(&Peer::Unix, &self.endpoint.limits)
+                .unwrap(),
+            shutdown: self.shutdown.signal(),
+        };
+        tokio::spawn(self.endpoint.clone().serve(connection));
+        let mut client = Client {
+            stream: near,
+            unread: Vec::new(),
+            tags: 0,
+        };
+        assert!(
+            client
+                .line()
+                .await
+                .starts_with("* OK [CAPABILITY IMAP4rev1")
+        );
+        client
+    }
+
+    /// Connects and logs in.
+    pub(crate) async fn login(&self, user: &str) -> Client {
+        let mut client = self.connect().await;
+        client.ok(&format!("LOGIN {user} secret")).await;
+        client
+    }
+
+    /// Connects, logs in and selects INBOX.
+    pub(crate) async fn inbox(&self, user: &str) -> Client {
+        let mut client = self.login(user).await;
+        client.ok("SELECT INBOX").await;
+        client
+    }
+}
+
+fn storage(store: Engine) -> Storage {
+    let mapping = || Mapping {
+        normalize: Normalize::Auto,
+        map: None,
+    };
+    Storage {
+        store: Arc::new(store),
+        delimiter: Delimiter('.'),
+        append_limit: 64 * 1024 * 1024,
+        default_mailboxes: Vec::new(),
+        default_mailboxes_at_login: false,
+        junk_mailbox: MailboxName::from_stored("Junk"),
+        auth: mapping(),
+        delivery: mapping(),
+        log: Logger::new("storage"),
+    }
+}
+
+fn endpoint(storage: Storage) -> Endpoint {
+    Endpoint {
+        log: Logger::new("imap"),
+        tls: None,
+        insecure_auth: true,
+        sasl_login: true,
+        io_debug: false,
+        io_errors: false,
+        login: Arc::new(Login {
+            providers: vec![Arc::new(Dummy)],
+            auth_map: None,
+            auth_normalize: Normalize::Auto,
+            storage_map: None,
+            storage_normalize: Normalize::Auto,
+            penalties: Arc::default(),
+        }),
+        storage: Arc::new(storage),
+        limits: Limits::default(),
+        places: Arc::default(),
+    }
+}
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client. Lines are told without their ends; a literal stands as it came.
+pub(crate) struct Client {
+    stream: DuplexStream,
+    unread: Vec<u8>,
+    tags: u32,
+}
+
+impl Client {
+    /// Sends bytes as they are.
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Says a command and gives all lines of its answer, the tagged one last and without its tag.
+    pub(crate) async fn say(&mut self, command: &str) -> Vec<String> {
+        self.tags += 1;
+        let tag = format!("t{}", self.tags);
+        self.send(format!("{tag} {command}\r\n")).await;
+        self.until(&tag).await
+    }
+
+    /// Reads up to the line that carries a tag.
+    pub(crate) async fn until(&mut self, tag: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line().await;
+            if let Some(rest) = line.strip_prefix(&format!("{tag} ")) {
+                lines.push(rest.to_owned());
+                return lines;
+            }
+            assert!(!line.starts_with("* BYE"), "{line} after {lines:?}");
+            lines.push(line);
+        }
+    }
+
+    /// As [`Client::say`], where the command must succeed.
+    pub(crate) async fn ok(&mut self, command: &str) -> Vec<String> {
+        let lines = self.say(command).await;
+        assert!(
+            lines.last().unwrap().starts_with("OK"),
+            "{command}: {lines:#?}"
+        );
+        lines
+    }
+
+    /// Says a command that must end with exactly this line, and gives the others.
+    pub(crate) async fn refused(&mut self, command: &str, with: &str) -> Vec<String> {
+        let mut lines = self.say(command).await;
+        let last = lines.pop().unwrap();
+        assert!(last.starts_with(with), "{command}: {last}");
+        lines
+    }
+
+    /// Says a command that must succeed with exactly these untagged lines.
+    pub(crate) async fn sees(&mut self, command: &str, expected: &[&str]) {
+        let lines = self.ok(command).await;
+        assert_eq!(lines[..lines.len() - 1], *expected, "{command}");
+    }
+
+    /// Appends a message to a mailbox and gives its UID.
+    pub(crate) async fn append(&mut self, mailbox: &str, flags: &str, message: &str) -> u32 {
+        let size = message.len();
+        let lines = self
+            .ok(&format!(
+                "APPEND {mailbox} ({flags}) {{{size}+}}\r\n{message}"
+            ))
+            .await;
+        let last = lines.last().unwrap();
+        let code = last
+            .split_once("[APPENDUID ")
+            .unwrap()
+            .1
+            .split_once(']')
+            .unwrap()
+            .0;
+        code.split_once(' ').unwrap().1.parse().unwrap()
+    }
+
+    /// The next line; literals in it are part of it.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut line = String::new();
+        loop {
+            let piece = self.piece().await;
+            line.push_str(&piece);
+            let Some(size) = literal(&piece) else {
+                return line;
+            };
+            while self.unread.len() < size {
+                self.fill().await;
+            }
+            let bytes: Vec<u8> = self.unread.drain(..size).collect();
+            line.push_str("\r\n");
+            line.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    async fn piece(&mut self) -> String {
+        loop {
+            if let Some(at) = self.unread.windows(2).position(|pair| pair == b"\r\n") {
+                let bytes: Vec<u8> = self.unread.drain(..at + 2).collect();
+                return String::from_utf8(bytes[..at].to_vec()).unwrap();
+            }
+            self.fill().await;
+        }
+    }
+
+    async fn fill(&mut self) {
+        let mut buffer = vec![0; 16 * 1024];
+        let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut buffer)).await;
+        let read = read.expect("the server says nothing").unwrap();
+        assert!(
+            read > 0,
+            "the server hung up: {:?}",
+            String::from_utf8_lossy(&self.unread)
+        );
+        self.unread.extend_from_slice(&buffer[..read]);
+    }
+
+    /// Whether the server has hung up, all it said being read.
+    pub(crate) async fn is_cut_off(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
+        read.is_ok()
+    }
+}
+
+/// The size of the literal that a line ends with.
+fn literal(line: &str) -> Option<usize> {
+    line.strip_suffix('}')?.rsplit_once('{')?.1.parse().ok()
+}

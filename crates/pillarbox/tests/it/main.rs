@@ -1,0 +1,4 @@
+//! Conversations: what clients say, and what they must and must not see.
+
+mod harness;
+mod session;
