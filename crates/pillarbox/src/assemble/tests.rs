@@ -463,6 +463,22 @@ fn the_storages_own_map_still_works() {
     assert!(server.warnings[0].starts_with("test.conf:5:1: auth_map is deprecated here"));
 }
 
+/// A storage used as a table lets in only who has an account already.
+#[test]
+fn a_storage_knows_its_accounts() {
+    let fixture = Fixture::new();
+    let auth = "plain_separate {
+            user &local_mailboxes
+            pass &local_authdb
+        }";
+    let server = fixture.run(&format!("{BLOCKS}{}", IMAP.replace("&local_authdb", auth)));
+    let imap = &server.endpoints[0];
+    assert_eq!(log_in(imap, "user", "123"), None);
+    now(imap.storage.create_account("user")).unwrap();
+    assert_eq!(log_in(imap, "User", "123").as_deref(), Some("user"));
+    assert_eq!(log_in(imap, "a b", "123"), None);
+}
+
 #[test]
 fn a_block_may_have_several_names() {
     let fixture = Fixture::new();
@@ -688,6 +704,19 @@ fn new_accounts_get_what_the_storage_says() {
     assert_eq!(imap.limits.append_bytes, 1024 * 1024);
     assert_eq!(imap.storage.junk_mailbox.as_str(), "Spam");
     assert!(fixture.path().join("state/mail").is_dir());
+}
+
+/// C2: two storages that say no more than their databases do not get into each other's way.
+#[test]
+fn storages_are_apart() {
+    let fixture = Fixture::new();
+    let other = IMAP.replace("&local_mailboxes", "imapsql sqlite3 other.db");
+    let server = fixture.run(&format!("{BLOCKS}{IMAP}{other}"));
+    log_in(&server.endpoints[0], "user", "123").unwrap();
+    assert!(accounts(&server.endpoints[1]).is_empty());
+    for directory in ["imapsql.messages", "other.messages"] {
+        assert!(fixture.path().join("state").join(directory).is_dir());
+    }
 }
 
 /// A reload opens nothing twice, and keeps what is open.

@@ -87,7 +87,11 @@ impl Engines {
 /// One of them can't be opened, or a setting can't be had.
 pub fn open(settings: &Settings) -> Result<Arc<dyn Store>, anyhow::Error> {
     let blobs: Arc<dyn Blobs> = match &settings.messages {
-        MessageStore::Pack(directory) => Arc::new(Pack::open(Options::new(directory))?),
+        MessageStore::Pack(directory) => {
+            let beside = || settings.path.with_extension("messages");
+            let directory = directory.clone().unwrap_or_else(beside);
+            Arc::new(Pack::open(Options::new(&directory))?)
+        }
         MessageStore::Fs(directory) => Arc::new(Files::open(directory)?),
     };
     let engine = sqlite::Settings {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pillarbox_config::{Bound, Directive, Error, Kind, Node, Span};
 use pillarbox_model::{Delimiter, MailboxName, SpecialUse};
 
+use super::account_table::AccountTable;
 use super::{Mapping, MessageStore, Storage};
 use crate::assemble::{Assembly, Mode};
 use crate::log::Logger;
@@ -17,13 +18,16 @@ use crate::storage::engine::Settings;
 pub(crate) const MODULE: Module = Module {
     name: "storage.imapsql",
     aliases: &["target.imapsql"],
-    offers: &[Offer::Storage],
+    offers: &[Offer::Storage, Offer::Table],
     arguments: "[DRIVER DSN...]",
-    doc: "Keeps mailboxes in an SQL database and message bytes in a message store.",
+    doc: "Keeps mailboxes in an SQL database and message bytes in a message store. As a table it \
+          knows the names that have an account, each with an empty value.",
     directives: DIRECTIVES,
     build: |assembly, declaration| {
+        let storage = build(assembly, declaration)?;
         Ok(Parts {
-            storage: build(assembly, declaration)?,
+            table: Some(Arc::new(AccountTable(storage.clone()))),
+            storage,
             ..Parts::default()
         })
     },
@@ -300,7 +304,7 @@ fn check_unsupported(assembly: &mut Assembly<'_>, bound: &Bound<'_>) -> Built<()
 fn message_store<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<MessageStore> {
     match bound.node("msg_store") {
         Some(node) => assembly.message_store(node),
-        None => Ok(MessageStore::Pack(assembly.path(DEFAULT_DIRECTORY))),
+        None => Ok(MessageStore::Pack(None)),
     }
 }
 
@@ -422,9 +426,6 @@ fn default_mailbox(bound: &Bound<'_>, node: &Node) -> Built<(MailboxName, Option
     }
 }
 
-/// Where messages go if the configuration does not say.
-const DEFAULT_DIRECTORY: &str = "messages";
-
 /// The directives of message stores.
 const DIRECTORY: &[Directive] = &[Directive::new(
     "root",
@@ -438,12 +439,12 @@ pub(crate) const PACK: Module = Module {
     aliases: &[],
     offers: &[Offer::MessageStore],
     arguments: "[PATH]",
-    doc: "Keeps messages one after the other in large segment files, by default in `messages` in \
-          `state_dir`. Fast to write and to read.",
+    doc: "Keeps messages one after the other in large segment files, which is fast to write and to \
+          read. By default they are beside the database, in `imapsql.messages` for `imapsql.db`. \
+          No two storages can have the same directory.",
     directives: DIRECTORY,
     build: |assembly, declaration| {
         let directory = directory(assembly, declaration)?;
-        let directory = directory.unwrap_or_else(|| assembly.path(DEFAULT_DIRECTORY));
         Ok(message_store_parts(MessageStore::Pack(directory)))
     },
 };

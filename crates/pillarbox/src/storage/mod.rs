@@ -1,5 +1,6 @@
 //! Storages: mail, and how the names of users become accounts.
 
+mod account_table;
 pub mod engine;
 pub mod imapsql;
 
@@ -136,8 +137,9 @@ impl Storage {
 /// Where and how message bytes are kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MessageStore {
-    /// Segment files in this directory.
-    Pack(PathBuf),
+    /// Segment files in this directory, or in one beside the database: `imapsql.messages` for
+    /// `imapsql.db`.
+    Pack(Option<PathBuf>),
     /// One file a message in this directory.
     Fs(PathBuf),
 }
