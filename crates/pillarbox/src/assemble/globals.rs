@@ -39,7 +39,8 @@ pub const DIRECTIVES: &[Directive] = &[
         "tls",
         Kind::Custom,
         "",
-        "Certificate and key for all endpoints that have none of their own, or `off`.",
+        "Certificates for all endpoints that have none of their own, or `off`. The same as `tls` of \
+         an `imap` block.",
     ),
     Directive::new(
         "tls_client",

@@ -13,7 +13,9 @@ pub const DIRECTIVES: &[Directive] = &[
         "tls",
         Kind::Custom,
         "",
-        "Certificate and key, or `off`. The default is the global value.",
+        "Certificates: `tls CERT KEY`, `tls file CERT KEY...`, `tls self_signed NAME...` or \
+         `tls &NAME`, each with a block of further directives (see `tls.loader.file`) if need be; \
+         or `tls off`. The default is the global value.",
     )
     .inherit()
     .required(),
