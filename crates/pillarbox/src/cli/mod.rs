@@ -4,6 +4,7 @@
 //! exit status is 0, 1 for a failure, and 2 for a wrong command line or configuration.
 
 mod docs;
+mod run;
 mod verify_config;
 mod version;
 
@@ -47,6 +48,8 @@ pub struct Context {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the server
+    Run(run::Run),
     /// Check the configuration without starting anything
     VerifyConfig(verify_config::VerifyConfig),
     /// Write the reference out of the tables of directives
@@ -73,6 +76,7 @@ pub enum Failure {
 pub fn main() -> ExitCode {
     let Cli { context, command } = Cli::parse();
     let outcome = match command {
+        Command::Run(command) => command.run(&context),
         Command::VerifyConfig(command) => command.run(&context),
         Command::Docs(command) => command.run(&context),
         Command::Version(command) => command.run(&context),
@@ -149,8 +153,8 @@ mod tests {
     #[test]
     fn global_options_may_stand_on_either_side() {
         for words in [
-            ["pillarbox", "--config", "a.conf", "version"],
-            ["pillarbox", "version", "--config", "a.conf"],
+            ["pillarbox", "--config", "a.conf", "run"],
+            ["pillarbox", "run", "--config", "a.conf"],
         ] {
             let cli = Cli::try_parse_from(words).unwrap();
             assert_eq!(cli.context.config, Path::new("a.conf"));

@@ -1,0 +1,37 @@
+//! `pillarbox run`.
+
+use std::path::PathBuf;
+
+use super::{Context, Failure};
+use crate::process::Process;
+
+/// Runs the server until it is told to stop.
+///
+/// SIGUSR1 opens log files anew, SIGUSR2 loads the configuration again; SIGTERM, SIGINT and SIGHUP
+/// stop the server, a second one at once.
+#[derive(clap::Args)]
+pub(super) struct Run {
+    /// Where to log, whatever the configuration says: stderr, stderr_ts, syslog, off, or a file
+    #[arg(long, value_name = "TARGET", num_args = 1..)]
+    log: Vec<String>,
+    /// Accepted for compatibility; there are no helper programs
+    #[arg(long, value_name = "DIR", hide = true)]
+    libexec: Option<PathBuf>,
+}
+
+impl Run {
+    pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("pillarbox")
+            .build()
+            .map_err(anyhow::Error::from)?;
+        let outcome = runtime.block_on(async {
+            let process = Process::start(context, &self.log).await?;
+            process.run().await
+        });
+        // Whatever still runs in threads of its own must not keep the process.
+        runtime.shutdown_background();
+        outcome
+    }
+}
