@@ -1,4 +1,5 @@
 //! Conversations: what clients say, and what they must and must not see.
 
 mod harness;
+mod process;
 mod session;
