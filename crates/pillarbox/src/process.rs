@@ -13,15 +13,19 @@ use tokio::task::block_in_place;
 use crate::assemble::{self, Mode, Options, Server, assemble};
 use crate::cli::{self, Context, Failure};
 use crate::imap::places::Places;
-use crate::log::{self, Logger, Sink, Text};
+use crate::log::{self, Logger, Sink};
 use crate::net::Listeners;
 use crate::net::listener::{ListenError, Plan};
+use crate::net::quota::Quota;
 use crate::serve;
 use crate::service_manager;
 use crate::shutdown::Shutdown;
 
 /// How long sessions may take to say goodbye. The service manager kills after 10 s (see the unit).
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Descriptors that are kept from connections: databases, segments, logs, listening sockets.
+const OWN_FILES: usize = 256;
 
 /// A running server.
 pub struct Process {
@@ -81,7 +85,6 @@ impl Process {
     /// [`Failure`]; nothing listens then.
     pub async fn start(context: &Context, log: &[String]) -> Result<Self, Failure> {
         let signals = Signals::new().context("can't wait for signals")?;
-        raise_open_files();
         let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let settings = Settings {
             config: context.config.clone(),
@@ -93,7 +96,7 @@ impl Process {
             settings,
             options: Options::new(Mode::Run, crate::storage::engine::open),
             places: Arc::default(),
-            listeners: Listeners::default(),
+            listeners: Listeners::new(Quota::new(connection_ceiling())),
             shutdown: Shutdown::default(),
             signals,
             log: Logger::new("pillarbox"),
@@ -242,16 +245,16 @@ impl Signals {
     }
 }
 
-/// Every connection is a descriptor: take as many as the system allows.
-fn raise_open_files() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    {
-        let log = Logger::new("pillarbox");
-        log.warn(
-            "can't raise the limit of open files",
-            &[("reason", &Text(error))],
-        );
-    }
+/// How many connections the limit of open files leaves room for, after it was raised as far as the
+/// system allows. A flood of connections must not keep the store from opening its files.
+fn connection_ceiling() -> usize {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return usize::MAX;
+    };
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
+    };
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    files.saturating_sub(OWN_FILES).max(files / 2)
 }
