@@ -1,9 +1,13 @@
 //! `pillarbox run`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Context, Failure};
 use crate::process::Process;
+
+/// How long work that is under way at the very end may take.
+const LAST_WORK: Duration = Duration::from_secs(2);
 
 /// Runs the server until it is told to stop.
 ///
@@ -31,8 +35,8 @@ impl Run {
             let process = Process::start(context, &self.log).await?;
             process.run().await
         });
-        // Whatever still runs in threads of its own must not keep the process.
-        runtime.shutdown_background();
+        // Tasks let go of the store, which closes it; work that hangs must not keep the process.
+        runtime.shutdown_timeout(LAST_WORK);
         outcome
     }
 }

@@ -206,6 +206,24 @@ fn the_service_manager_is_told() {
     assert!(said().contains("STOPPING=1"));
 }
 
+#[test]
+fn the_watchdog_is_kept_calm() {
+    let home = Home::new("tcp://127.0.0.1:0", "");
+    let socket = UnixDatagram::bind(home.path("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = home.command(&["run"]);
+    command
+        .env("NOTIFY_SOCKET", home.path("notify"))
+        .env("WATCHDOG_USEC", "20000");
+    let _server = Running::new(command);
+    let mut calm = 0;
+    while calm < 3 {
+        let mut buffer = [0; 1024];
+        let length = socket.recv(&mut buffer).unwrap();
+        calm += usize::from(buffer.starts_with(b"WATCHDOG=1") && length > 0);
+    }
+}
+
 /// The shell stands in for systemd: it puts the socket at descriptor 3 and says so.
 #[test]
 fn inherited_sockets_are_served() {
