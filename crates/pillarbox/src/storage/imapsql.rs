@@ -243,34 +243,32 @@ fn database(
         }
         [driver, dsn @ ..] => (*driver, dsn.to_vec(), declaration.span()),
     };
-    let fault = |message: String, help: &str| Err(vec![Error::new(span, message).help(help)]);
-    match driver {
-        "" => {
-            return fault(
-                "imapsql: driver is required".to_owned(),
-                "add `driver sqlite3`",
-            );
-        }
-        "sqlite3" => {}
-        "postgres" => {
-            return fault(
-                "imapsql: no PostgreSQL in this build".to_owned(),
-                "it comes with PostgreSQL support; until then use `driver sqlite3`",
-            );
-        }
-        other => {
-            let message = format!("imapsql: unknown driver {other:?}");
-            return fault(message, "drivers are `sqlite3` and `postgres`");
-        }
-    }
+    check_driver(driver, span)?;
     if dsn.is_empty() {
-        return fault(
-            "imapsql: dsn is required".to_owned(),
-            "add `dsn imapsql.db`",
-        );
+        let error = Error::new(span, "imapsql: dsn is required");
+        return Err(vec![error.help("add `dsn imapsql.db`")]);
     }
     let span = bound.node("dsn").map_or(span, Node::span);
     Ok((assembly.path(&dsn.join(" ")), span))
+}
+
+fn check_driver(driver: &str, span: Span) -> Built<()> {
+    let (message, help) = match driver {
+        "sqlite3" => return Ok(()),
+        "" => (
+            "imapsql: driver is required".to_owned(),
+            "add `driver sqlite3`",
+        ),
+        "postgres" => (
+            "imapsql: no PostgreSQL in this build".to_owned(),
+            "it comes with PostgreSQL support; until then use `driver sqlite3`",
+        ),
+        other => (
+            format!("imapsql: unknown driver {other:?}"),
+            "drivers are `sqlite3` and `postgres`",
+        ),
+    };
+    Err(vec![Error::new(span, message).help(help)])
 }
 
 /// What is understood and can't be done, and what has no effect any more.
