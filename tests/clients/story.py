@@ -1,0 +1,83 @@
+"""What a story is given: a server of its own, its accounts, a place for logs, ways to check."""
+
+import os
+import subprocess
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import imap
+from servers import ALICE, BOB, Account, Server
+
+COMMAND_SECONDS = 120
+
+
+class Failed(Exception):
+    """A client did not do what the story asked, or two paths to the same mail disagree."""
+
+
+@dataclass
+class Story:
+    """One client's story. `logs` stays, `home` (also `HOME` of all commands) goes."""
+
+    name: str
+    server: Server
+    home: Path
+    logs: Path
+    tools: Path
+    alice: Account = ALICE
+    bob: Account = BOB
+    env: dict[str, str] = field(default_factory=dict)
+
+    def session(self, account: Account | None = None) -> imap.Session:
+        """Another path to what `account` (alice, if not said) has on the server."""
+        return imap.Session(self.server, account or self.alice)
+
+    def write(self, name: str, text: str) -> Path:
+        """A file of the client's, which only its owner may read."""
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)
+        return path
+
+    def environment(self) -> dict[str, str]:
+        kept = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.home), "TZ": "UTC"}
+        return kept | self.env
+
+    def run(self, *argv: str | Path, statuses=(0,), stdin: bytes = b"") -> bytes:
+        """Runs a client and gives its standard output; everything else goes to the log."""
+        words = [str(word) for word in argv]
+        done = subprocess.run(
+            words, input=stdin, capture_output=True, timeout=COMMAND_SECONDS, cwd=self.home,
+            env=self.environment(),
+        )
+        with open(self.logs / "commands.log", "ab") as log:
+            log.write(f"$ {' '.join(words)}\n".encode() + done.stdout[-20_000:] + done.stderr)
+            log.write(f"[status {done.returncode}]\n".encode())
+        if done.returncode not in statuses:
+            last = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+            raise Failed(f"{words[0]} ended with {done.returncode}: {last[-1] if last else ''}")
+        return done.stdout
+
+
+def expect(actual, due, what: str) -> None:
+    """Fails the story unless `actual` is what is `due`."""
+    if actual == due:
+        return
+    if isinstance(due, (set, frozenset, Counter)):
+        extra, missing = list(actual - due), list(due - actual)
+        raise Failed(f"{what}: too much {_short(extra)}, missing {_short(missing)}")
+    raise Failed(f"{what}: {_short(actual)} instead of {_short(due)}")
+
+
+def holds(truth, what: str) -> None:
+    """Fails the story unless `what` is so."""
+    if not truth:
+        raise Failed(f"not so: {what}")
+
+
+def _short(value) -> str:
+    text = repr(value)
+    size = f"{len(value)}: " if isinstance(value, list) else ""
+    return size + (text if len(text) < 300 else f"{text[:200]}… ({len(text)} characters)")
