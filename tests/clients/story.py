@@ -1,7 +1,10 @@
 """What a story is given: a server of its own, its accounts, a place for logs, ways to check."""
 
 import os
+import pty
+import select
 import subprocess
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,13 +55,49 @@ class Story:
             words, input=stdin, capture_output=True, timeout=COMMAND_SECONDS, cwd=self.home,
             env=self.environment(),
         )
-        with open(self.logs / "commands.log", "ab") as log:
-            log.write(f"$ {' '.join(words)}\n".encode() + done.stdout[-20_000:] + done.stderr)
-            log.write(f"[status {done.returncode}]\n".encode())
+        self._log(words, done.stdout[-20_000:] + done.stderr, done.returncode)
         if done.returncode not in statuses:
             last = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
             raise Failed(f"{words[0]} ended with {done.returncode}: {last[-1] if last else ''}")
         return done.stdout
+
+    def run_on_terminal(self, *argv: str | Path) -> None:
+        """Runs a client that wants a terminal; what it paints goes to the log."""
+        words = [str(word) for word in argv]
+        ours, theirs = pty.openpty()
+        environment = self.environment() | {"TERM": "xterm", "LINES": "40", "COLUMNS": "120"}
+        client = subprocess.Popen(
+            words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.home, env=environment,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        painted = _paint(client, ours, time.monotonic() + COMMAND_SECONDS)
+        os.close(ours)
+        self._log(words, painted, client.returncode)
+        if client.returncode != 0:
+            raise Failed(f"{words[0]} ended with {client.returncode}; its screen is in the log")
+
+    def _log(self, words: list[str], output: bytes, status: int) -> None:
+        with open(self.logs / "commands.log", "ab") as log:
+            log.write(f"$ {' '.join(words)}\n".encode() + output + f"[status {status}]\n".encode())
+
+
+def _paint(client: subprocess.Popen, terminal: int, deadline: float) -> bytes:
+    """What `client` writes to the terminal until it ends, or is ended at the deadline."""
+    painted = b""
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                painted += os.read(terminal, 65_536)
+            except OSError:
+                # Nobody holds the other end any more.
+                client.wait(COMMAND_SECONDS)
+                return painted
+        elif client.poll() is not None:
+            return painted
+    client.kill()
+    client.wait()
+    return painted
 
 
 def expect(actual, due, what: str) -> None:
