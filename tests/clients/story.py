@@ -12,7 +12,7 @@ from pathlib import Path
 import imap
 from servers import ALICE, BOB, Account, Server
 
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 60
 
 
 class Failed(Exception):
@@ -61,8 +61,11 @@ class Story:
             raise Failed(f"{words[0]} ended with {done.returncode}: {last[-1] if last else ''}")
         return done.stdout
 
-    def run_on_terminal(self, *argv: str | Path) -> None:
-        """Runs a client that wants a terminal; what it paints goes to the log."""
+    def run_on_terminal(self, *argv: str | Path, shown: bytes = b"", typed: bytes = b"") -> None:
+        """Runs a client that wants a terminal; what it paints goes to the log.
+
+        Where it paints `shown`, `typed` is typed, once.
+        """
         words = [str(word) for word in argv]
         ours, theirs = pty.openpty()
         environment = self.environment() | {"TERM": "xterm", "LINES": "40", "COLUMNS": "120"}
@@ -71,7 +74,7 @@ class Story:
             start_new_session=True,
         )
         os.close(theirs)
-        painted = _paint(client, ours, time.monotonic() + COMMAND_SECONDS)
+        painted = _paint(client, ours, shown, typed)
         os.close(ours)
         self._log(words, painted, client.returncode)
         if client.returncode != 0:
@@ -82,9 +85,9 @@ class Story:
             log.write(f"$ {' '.join(words)}\n".encode() + output + f"[status {status}]\n".encode())
 
 
-def _paint(client: subprocess.Popen, terminal: int, deadline: float) -> bytes:
-    """What `client` writes to the terminal until it ends, or is ended at the deadline."""
-    painted = b""
+def _paint(client: subprocess.Popen, terminal: int, shown: bytes, typed: bytes) -> bytes:
+    """What `client` writes to the terminal until it ends, or is ended for taking too long."""
+    painted, deadline = b"", time.monotonic() + COMMAND_SECONDS
     while time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.1)[0]:
             try:
@@ -93,6 +96,9 @@ def _paint(client: subprocess.Popen, terminal: int, deadline: float) -> bytes:
                 # Nobody holds the other end any more.
                 client.wait(COMMAND_SECONDS)
                 return painted
+            if typed and shown in painted:
+                os.write(terminal, typed)
+                typed = b""
         elif client.poll() is not None:
             return painted
     client.kill()

@@ -9,17 +9,9 @@ from story import Story, expect
 MESSAGES = 150
 # Status of a run that found no mail.
 NO_MAIL = 1
-AGENT = """\
-#!/bin/sh
-# Delivers standard input to the Maildir of the first argument.
-name="$(date +%s.%N).$$"
-cat > "$1/tmp/$name" && mv "$1/tmp/$name" "$1/new/$name"
-"""
 
 
 def tell(story: Story) -> None:
-    agent = story.write("agent", AGENT)
-    agent.chmod(0o700)
     secure, upgraded = f"port {story.server.imaps_port}", f"port {story.server.imap_port}"
     _fetch(story, "tls", f"{secure} protocol imap", "ssl")
     _fetch(story, "starttls", f"{upgraded} protocol imap", "sslproto TLS1.2+")
@@ -36,7 +28,7 @@ poll {story.server.host} {service}
     user "{story.alice.name}" password "{story.alice.password}"
     {options} sslcertck sslcertfile "{story.server.authority}"
     fetchall no rewrite expunge 20
-    mda "{story.home}/agent {target}"
+    mda "{maildir.agent(story)} {target}"
 """)
     command = ("fetchmail", "--nosyslog", "--invisible", "-v", "-f", config,
                "--pidfile", story.home / "pid", "--idfile", story.home / "ids")

@@ -31,11 +31,11 @@ def tell(story: Story) -> None:
 
 
 def _texts(octets) -> set[tuple[str, bytes]]:
-    """Message-ID and text: getmail writes headers anew."""
+    """Message-ID and text without spaces: getmail folds headers anew, those of parts as well."""
     texts = set()
     for each in octets:
         header, _, body = each.replace(b"\r\n", b"\n").partition(b"\n\n")
-        texts.add((email.message_from_bytes(header)["Message-ID"], body))
+        texts.add((email.message_from_bytes(header)["Message-ID"], b"".join(body.split())))
     return texts
 
 
@@ -51,8 +51,10 @@ ca_certs = {story.server.authority}
 mailboxes = {MAILBOXES!r}
 
 [destination]
-type = Maildir
-path = {target}/
+type = MDA_external
+path = {maildir.agent(story)}
+arguments = ("{target}",)
+allow_root_commands = true
 
 [options]
 delete = true

@@ -19,12 +19,20 @@ def tell(story: Story) -> None:
     program = (story.name, "-n", "-F", config)
     story.run_on_terminal(*program, "-f", "=INBOX", "-e", f"push '{_keys(story)}'")
     _check(story, messages)
-    story.run(*program, "-s", "Grüße", "--", "bob@example.org", stdin="Hallo Jörg\n".encode())
+    _write(story, program)
+
+
+def _write(story: Story, program: tuple) -> None:
+    """Sends a message, of which a copy goes to the server's mailbox for that."""
+    text = story.write("text", "Hallo Jörg\n")
+    story.run_on_terminal(
+        *program, "-s", "Grüße", "-i", text, "--", story.bob.name, shown=b"y:Send", typed=b"y"
+    )
     with story.session() as session:
         sent = session.contents("Sent")
-        expect(len(sent), 1, "messages in Sent")
-        holds("Hallo Jörg".encode() in sent[0].octets, "the text that was sent is in Sent")
-        holds(b"Subject: =?utf-8?" in sent[0].octets.replace(b"UTF-8", b"utf-8"), "and its subject")
+    expect(len(sent), 1, "messages in Sent")
+    holds("Hallo Jörg".encode() in sent[0].octets, "the text that was sent is in Sent")
+    holds(b"subject: =?utf-8?" in sent[0].octets.lower(), "and its subject")
 
 
 def _needle() -> corpus.Message:
@@ -42,7 +50,8 @@ set spoolfile="=INBOX" record="=Sent" postponed="=Drafts" copy=yes
 set from="{story.alice.name}" realname="Alice" sendmail="/bin/true"
 set charset="utf-8" send_charset="utf-8" sort=mailbox-order
 set confirmappend=no confirmcreate=no delete=yes move=no quit=yes wait_key=no
-set abort_noattach=no pipe_decode=no
+set pipe_decode=no sleep_time=0
+set editor="/bin/true" autoedit=yes edit_headers=yes abort_unmodified=no
 set header_cache="{story.home}/headers" message_cachedir="{story.home}/bodies"
 """
 
@@ -81,14 +90,16 @@ def _check(story: Story, messages: list[corpus.Message]) -> None:
     for number in (3, 5) if story.name == "mutt" else (5,):
         due[number] |= {"Seen"}
     due[7] ^= {"Flagged"}
-    due[8] ^= {"Answered"}
+    due[8] |= {"Answered"}
     numbers = {_needle().key: 0} | {each.key: number for number, each in enumerate(messages, 1)}
     with story.session() as session:
         inbox = {numbers.get(mail.key): mail.flags for mail in session.contents("INBOX")}
         # Both give unread messages that they have shown the keyword Old.
         unread = [flags for flags in inbox.values() if "Seen" not in flags]
         holds(all("Old" in flags for flags in unread), "unread messages became Old")
-        expect({number: flags - {"Old"} for number, flags in inbox.items()}, due, "INBOX")
+        for number in sorted(inbox.keys() | due.keys()):
+            here = inbox.get(number, frozenset({"gone"})) - {"Old"}
+            expect(here, due.get(number, frozenset({"gone"})), f"flags of message {number}")
         archive = session.contents("Archive")
         expect([mail.key for mail in archive], [messages[8].key], "Archive")
         toggled = archive[0].flags ^ messages[8].flags
