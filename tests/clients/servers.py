@@ -188,7 +188,7 @@ class Dovecot(Server):
             f"  mailbox {name} {{\n    special_use = \\{name}\n    auto = subscribe\n  }}"
             for name in SPECIAL_USE
         )
-        rawlog = f"rawlog_dir = {self.home}/rawlog" if self.io_debug else ""
+        rawlog = f"rawlog_dir = {self._rawlog()}" if self.io_debug else ""
         return f"""\
 protocols = imap
 listen = 127.0.0.1
@@ -231,6 +231,13 @@ protocol imap {{
   {rawlog}
 }}
 """
+
+    def _rawlog(self) -> Path:
+        """Beside the log, and open to whoever mail belongs to."""
+        directory = self.log.parent / "rawlog"
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o777)
+        return directory
 
     def _identity(self) -> tuple[int, int, str]:
         """Whose the mail is, and the settings which name the users that daemons run as."""

@@ -186,9 +186,12 @@ def _literals(wire: Wire, other: Session) -> None:
 
 def _pipeline(wire: Wire) -> None:
     commands = (b"SELECT INBOX", b"NOOP", b"UID SEARCH ALL", b"STATUS Sent (MESSAGES)", b"CHECK")
-    tags = [wire.start(command) for command in commands]
-    for tag, command in zip(tags, commands):
-        holds(wire.until(tag)[1].startswith(b"OK"), f"{command} in a pipeline")
+    waiting = {wire.start(command): command for command in commands}
+    while waiting:
+        # In whatever order the server finds right (RFC 9051 §5.5).
+        tag, _, ended = wire.line().partition(b" ")
+        if command := waiting.pop(tag, None):
+            holds(ended.startswith(b"OK"), f"{command} in a pipeline")
 
 
 def _idle(wire: Wire, other: Session) -> None:
