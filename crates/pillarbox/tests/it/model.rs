@@ -1,0 +1,493 @@
+//! Several sessions on one mailbox, random commands, and a reference that is too simple to be wrong.
+//!
+//! The reference is a map from UIDs to flags. Each session's view is built from nothing but what the server
+//! said to it. After a NOOP both must agree; in between, what a session is told must never contradict its view.
+//! A failing run is shrunk to the commands that matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Client, Server};
+
+const SESSIONS: usize = 3;
+const STEPS: usize = 120;
+const FLAGS: [&str; 5] = ["\\Seen", "\\Flagged", "\\Deleted", "$Label", "odd"];
+
+type FlagSet = BTreeSet<String>;
+
+/// What to do, in terms that mean something whatever went before: numbers are taken modulo what is there.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Append {
+        flag: usize,
+    },
+    Store {
+        action: usize,
+        first: usize,
+        count: usize,
+        flag: usize,
+        silent: bool,
+        uid: bool,
+    },
+    Expunge,
+    UidExpunge {
+        first: usize,
+        count: usize,
+    },
+    Copy {
+        first: usize,
+        count: usize,
+        uid: bool,
+    },
+    MoveAway {
+        first: usize,
+        count: usize,
+        uid: bool,
+    },
+    Fetch {
+        first: usize,
+        count: usize,
+        uid: bool,
+    },
+    Search {
+        flag: usize,
+    },
+    Reselect,
+    Noop,
+}
+
+/// What everybody should agree on in the end.
+#[derive(Default)]
+struct Reference {
+    messages: BTreeMap<u32, FlagSet>,
+    last_uid: u32,
+}
+
+/// A session, and what it was told.
+struct Session {
+    client: Client,
+    /// UIDs in sequence order. The test knows them from the reference when EXISTS tells of them.
+    view: Vec<u32>,
+    flags: BTreeMap<u32, FlagSet>,
+}
+
+struct World {
+    _server: Server,
+    sessions: Vec<Session>,
+    reference: Reference,
+    /// Which UIDs each EXISTS may speak of: all that were ever made, in order.
+    made: Vec<u32>,
+}
+
+fn flags(text: &str) -> FlagSet {
+    text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// The text between a `(` after `after` and the next `)`.
+fn parenthesised<'a>(line: &'a str, after: &str) -> Option<&'a str> {
+    let rest = line.split_once(&format!("{after} ("))?.1;
+    Some(rest.split_once(')')?.0)
+}
+
+impl Session {
+    /// Takes in what was told. `steady` commands must not change sequence numbers (RFC 3501 §7.4.1).
+    fn hear(&mut self, lines: &[String], steady: bool, made: &[u32]) -> Result<(), String> {
+        for line in lines {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["*", number, "EXISTS"] => self.grow(parse(number)?, made)?,
+                ["*", number, "EXPUNGE"] => {
+                    let at = parse(number)?
+                        .checked_sub(1)
+                        .filter(|at| *at < self.view.len());
+                    let at = at.ok_or_else(|| format!("{line}: there are {}", self.view.len()))?;
+                    if steady {
+                        return Err(format!("{line} while sequence numbers are in use"));
+                    }
+                    let uid = self.view.remove(at);
+                    self.flags.remove(&uid);
+                }
+                ["*", number, "FETCH", ..] => self.learn(parse(number)?, line)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// EXISTS never shrinks, and new messages are those made after all that are known.
+    fn grow(&mut self, count: usize, made: &[u32]) -> Result<(), String> {
+        if count < self.view.len() {
+            return Err(format!(
+                "EXISTS shrinks from {} to {count}",
+                self.view.len()
+            ));
+        }
+        // Which of the made ones they are is asked by FETCH at the next NOOP; unknown so far.
+        self.view.resize(count, 0);
+        let _ = made;
+        Ok(())
+    }
+
+    fn learn(&mut self, seq: usize, line: &str) -> Result<(), String> {
+        let at = seq.checked_sub(1).filter(|at| *at < self.view.len());
+        let at = at.ok_or_else(|| format!("{line}: there are {}", self.view.len()))?;
+        if let Some(uid) = line.split_once("UID ") {
+            let digits: String = uid.1.chars().take_while(char::is_ascii_digit).collect();
+            let uid = digits.parse().map_err(|_| line.to_owned())?;
+            if self.view[at] != 0 && self.view[at] != uid {
+                return Err(format!("{line}: that number was UID {}", self.view[at]));
+            }
+            self.view[at] = uid;
+        }
+        if let (Some(names), true) = (parenthesised(line, "FLAGS"), self.view[at] != 0) {
+            self.flags.insert(self.view[at], flags(names));
+        }
+        Ok(())
+    }
+
+    async fn say(
+        &mut self,
+        command: &str,
+        steady: bool,
+        made: &[u32],
+    ) -> Result<Vec<String>, String> {
+        let mut lines = self.client.say(command).await;
+        let last = lines.pop().unwrap_or_default();
+        self.hear(&lines, steady, made)
+            .map_err(|why| format!("{command}: {why}"))?;
+        lines.push(last);
+        Ok(lines)
+    }
+
+    /// Sequence numbers, or UIDs, of some messages of the view, and which UIDs they are.
+    fn pick(&self, first: usize, count: usize, uid: bool) -> Option<(String, Vec<u32>)> {
+        if self.view.is_empty() {
+            return None;
+        }
+        let first = first % self.view.len();
+        let last = (first + count).min(self.view.len() - 1);
+        let uids = self.view[first..=last].to_vec();
+        if uid && uids.contains(&0) {
+            return None;
+        }
+        let set = if uid {
+            uids.iter()
+                .map(u32::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        } else {
+            format!("{}:{}", first + 1, last + 1)
+        };
+        Some((set, uids))
+    }
+}
+
+fn parse(number: &str) -> Result<usize, String> {
+    number.parse().map_err(|_| format!("{number} is no number"))
+}
+
+impl World {
+    async fn new() -> Self {
+        let server = Server::start();
+        let mut sessions = Vec::new();
+        for _ in 0..SESSIONS {
+            let mut client = server.inbox("ann").await;
+            client.say("CREATE away").await;
+            sessions.push(Session {
+                client,
+                view: Vec::new(),
+                flags: BTreeMap::new(),
+            });
+        }
+        Self {
+            _server: server,
+            sessions,
+            reference: Reference::default(),
+            made: Vec::new(),
+        }
+    }
+
+    fn make(&mut self, flags: FlagSet) -> u32 {
+        self.reference.last_uid += 1;
+        let uid = self.reference.last_uid;
+        self.reference.messages.insert(uid, flags);
+        self.made.push(uid);
+        uid
+    }
+
+    async fn step(&mut self, who: usize, step: Step) -> Result<(), String> {
+        let made = self.made.clone();
+        let session = &mut self.sessions[who];
+        match step {
+            Step::Append { flag } => {
+                let uid = self.make(flags(FLAGS[flag]));
+                let session = &mut self.sessions[who];
+                let message = format!("Subject: {uid}\r\n\r\n{uid}\r\n");
+                let command = format!(
+                    "APPEND INBOX ({}) {{{}+}}\r\n{message}",
+                    FLAGS[flag],
+                    message.len()
+                );
+                let lines = session.say(&command, false, &made).await?;
+                expect(&lines, &format!(" {uid}] APPEND completed"), &command)?;
+            }
+            Step::Store {
+                action,
+                first,
+                count,
+                flag,
+                silent,
+                uid,
+            } => {
+                // Numbers of messages not yet asked about can be used, but say nothing to the reference.
+                let Some((set, uids)) = session.pick(first, count, uid) else {
+                    return Ok(());
+                };
+                if uids.contains(&0) {
+                    return Ok(());
+                }
+                let word = ["FLAGS", "+FLAGS", "-FLAGS"][action];
+                let command = format!(
+                    "{}STORE {set} {word}{} ({})",
+                    if uid { "UID " } else { "" },
+                    if silent { ".SILENT" } else { "" },
+                    FLAGS[flag]
+                );
+                session.say(&command, !uid, &made).await?;
+                for uid in uids {
+                    let new = self.reference.messages.get_mut(&uid);
+                    let Some(now) = new else { continue };
+                    match action {
+                        0 => *now = flags(FLAGS[flag]),
+                        1 => drop(now.insert(FLAGS[flag].to_owned())),
+                        _ => drop(now.remove(FLAGS[flag])),
+                    }
+                    // The client knows what it stored without being told.
+                    if silent && self.sessions[who].view.contains(&uid) {
+                        self.sessions[who].flags.remove(&uid);
+                    }
+                }
+            }
+            Step::Expunge => {
+                session.say("EXPUNGE", false, &made).await?;
+                self.reference
+                    .messages
+                    .retain(|_, flags| !flags.contains("\\Deleted"));
+            }
+            Step::UidExpunge { first, count } => {
+                if let Some((set, uids)) = session.pick(first, count, true) {
+                    session
+                        .say(&format!("UID EXPUNGE {set}"), false, &made)
+                        .await?;
+                    self.reference
+                        .messages
+                        .retain(|uid, flags| !uids.contains(uid) || !flags.contains("\\Deleted"));
+                }
+            }
+            Step::Copy { first, count, uid } => {
+                let Some((set, uids)) = session.pick(first, count, uid) else {
+                    return Ok(());
+                };
+                if uids.contains(&0) {
+                    return Ok(());
+                }
+                let by = if uid { "UID " } else { "" };
+                session
+                    .say(&format!("{by}COPY {set} INBOX"), false, &made)
+                    .await?;
+                for uid in uids {
+                    if let Some(flags) = self.reference.messages.get(&uid).cloned() {
+                        self.make(flags);
+                    }
+                }
+            }
+            Step::MoveAway { first, count, uid } => {
+                let Some((set, uids)) = session.pick(first, count, uid) else {
+                    return Ok(());
+                };
+                if uids.contains(&0) {
+                    return Ok(());
+                }
+                let by = if uid { "UID " } else { "" };
+                session
+                    .say(&format!("{by}MOVE {set} away"), false, &made)
+                    .await?;
+                self.reference.messages.retain(|uid, _| !uids.contains(uid));
+            }
+            Step::Fetch { first, count, uid } => {
+                if let Some((set, uids)) = session.pick(first, count, uid) {
+                    let by = if uid { "UID " } else { "" };
+                    let command = format!("{by}FETCH {set} (UID BODY.PEEK[TEXT])");
+                    let lines = session.say(&command, !uid, &made).await?;
+                    // Each message that the client knows is there, also if others expunged it.
+                    let told = lines
+                        .iter()
+                        .filter(|line| line.contains("BODY[TEXT]"))
+                        .count();
+                    if told != uids.len() {
+                        return Err(format!("{command} told {told} of {}", uids.len()));
+                    }
+                    expect(&lines, "OK", &command)?;
+                }
+            }
+            Step::Search { flag } => {
+                let word = match FLAGS[flag].strip_prefix('\\') {
+                    Some(system) => system.to_uppercase(),
+                    None => format!("KEYWORD {}", FLAGS[flag]),
+                };
+                session.say(&format!("SEARCH {word}"), true, &made).await?;
+            }
+            Step::Reselect => {
+                session.view.clear();
+                session.flags.clear();
+                session.say("SELECT INBOX", false, &made).await?;
+            }
+            Step::Noop => self.check(who).await?,
+        }
+        Ok(())
+    }
+
+    /// After a NOOP and a FETCH, the session knows exactly what there is.
+    async fn check(&mut self, who: usize) -> Result<(), String> {
+        let made = self.made.clone();
+        let session = &mut self.sessions[who];
+        session.say("NOOP", false, &made).await?;
+        // What was told so far must be right without asking again.
+        for (uid, told) in &session.flags {
+            if self
+                .reference
+                .messages
+                .get(uid)
+                .is_some_and(|real| real != told)
+            {
+                let real = &self.reference.messages[uid];
+                return Err(format!("UID {uid} was told {told:?} and has {real:?}"));
+            }
+        }
+        session
+            .say("FETCH 1:* (UID FLAGS)", true, &made)
+            .await
+            .or_else(|why| {
+                // An empty mailbox has no message 1.
+                if self.reference.messages.is_empty() {
+                    Ok(Vec::new())
+                } else {
+                    Err(why)
+                }
+            })?;
+        let real: Vec<u32> = self.reference.messages.keys().copied().collect();
+        if session.view != real {
+            return Err(format!(
+                "the view is {:?}, there are {real:?}",
+                session.view
+            ));
+        }
+        for (uid, flags) in &self.reference.messages {
+            if session.flags.get(uid) != Some(flags) {
+                let told = session.flags.get(uid);
+                return Err(format!("UID {uid} has {flags:?}, told {told:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn expect(lines: &[String], what: &str, command: &str) -> Result<(), String> {
+    let last = lines.last().map_or("", String::as_str);
+    if last.contains(what) {
+        Ok(())
+    } else {
+        Err(format!("{command}: {last}"))
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+
+    fn step(&mut self) -> (usize, Step) {
+        let (first, count) = (self.below(1_000), self.below(4));
+        let (flag, uid) = (self.below(FLAGS.len()), self.below(2) == 0);
+        let step = match self.below(20) {
+            0..=3 => Step::Append { flag },
+            4..=8 => Step::Store {
+                action: self.below(3),
+                first,
+                count,
+                flag,
+                silent: self.below(2) == 0,
+                uid,
+            },
+            9 => Step::Expunge,
+            10 => Step::UidExpunge { first, count },
+            11 => Step::Copy { first, count, uid },
+            12 => Step::MoveAway { first, count, uid },
+            13..=14 => Step::Fetch { first, count, uid },
+            15 => Step::Search { flag },
+            16 => Step::Reselect,
+            _ => Step::Noop,
+        };
+        (self.below(SESSIONS), step)
+    }
+}
+
+async fn run(steps: &[(usize, Step)]) -> Result<(), String> {
+    let mut world = World::new().await;
+    for (number, (who, step)) in steps.iter().enumerate() {
+        let done = world.step(*who, *step).await;
+        done.map_err(|why| format!("step {number}, session {who}: {why}"))?;
+    }
+    for who in 0..SESSIONS {
+        world
+            .check(who)
+            .await
+            .map_err(|why| format!("in the end, session {who}: {why}"))?;
+    }
+    Ok(())
+}
+
+/// Leaves out steps as long as the rest still fails.
+async fn shrink(mut steps: Vec<(usize, Step)>) -> Vec<(usize, Step)> {
+    let mut size = steps.len() / 2;
+    while size > 0 {
+        let mut at = 0;
+        while at < steps.len() {
+            let mut fewer = steps.clone();
+            fewer.drain(at..(at + size).min(fewer.len()));
+            if run(&fewer).await.is_err() {
+                steps = fewer;
+            } else {
+                at += size;
+            }
+        }
+        size /= 2;
+    }
+    steps
+}
+
+/// Runs for `PILLARBOX_MODEL_SECONDS`, or a few rounds if that is not set.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_agree_with_the_reference() {
+    let seconds = std::env::var("PILLARBOX_MODEL_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut seed = 1_u64;
+    while end.map_or(seed <= 12, |end| Instant::now() < end) {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let steps: Vec<_> = (0..STEPS).map(|_| random.step()).collect();
+        if let Err(why) = run(&steps).await {
+            let least = shrink(steps).await;
+            let again = run(&least).await;
+            panic!("seed {seed}: {why}\nshrunk: {least:#?}\nwhich says {again:?}");
+        }
+        seed += 1;
+    }
+    println!("{} rounds of {STEPS} commands", seed - 1);
+}
