@@ -9,6 +9,8 @@ mod error;
 mod lock;
 mod mailbox;
 pub mod sqlite;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
 
 use std::future::Future;
 use std::pin::Pin;

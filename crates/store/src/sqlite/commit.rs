@@ -102,7 +102,7 @@ struct Queue {
 
 /// Where all changes of a store go through.
 pub(super) struct Committer {
-    connection: Mutex<Connection>,
+    pub(super) connection: Mutex<Connection>,
     settings: Settings,
     blobs: Arc<dyn Blobs>,
     /// The mailboxes in memory.

@@ -101,6 +101,7 @@ fn connect(settings: &Settings) -> Result<Connection, Error> {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.busy_timeout(settings.busy_timeout)?;
+    schema::check_version(&connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;

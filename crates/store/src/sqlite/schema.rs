@@ -77,21 +77,27 @@ CREATE TABLE expunged (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Brings a database up to date.
+/// The version of a database; 0 if it is new.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if it was written by a newer program: nothing has been touched.
-pub(super) fn migrate(connection: &Connection) -> Result<(), Error> {
+pub(super) fn check_version(connection: &Connection) -> Result<usize, Error> {
     let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let version = version as usize;
-    let Some(steps) = STEPS.get(version..) else {
-        let text = format!(
-            "the database has version {version}, this program knows {}",
-            STEPS.len()
-        );
+    let known = STEPS.len();
+    if version as usize > known {
+        let text = format!("the database has version {version}, this program knows {known}");
         return Err(Error::Corrupt(text.into()));
-    };
-    for (offset, step) in steps.iter().enumerate() {
+    }
+    Ok(version as usize)
+}
+
+/// Brings a database up to date, one transaction a step.
+///
+/// # Errors
+/// As [`check_version`].
+pub(super) fn migrate(connection: &Connection) -> Result<(), Error> {
+    let version = check_version(connection)?;
+    for (offset, step) in STEPS[version..].iter().enumerate() {
         let next = version + offset + 1;
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE;{step};PRAGMA user_version={next};COMMIT;"
