@@ -1,7 +1,8 @@
 //! The command line: one file a command.
 //!
-//! A command is a type with [`clap::Args`] and a method `run(self, &Context) -> Result<(), Failure>`. The
-//! exit status is 0, 1 for a failure, and 2 for a wrong command line or configuration.
+//! A command is a type with [`clap::Args`] and a method `run(self, &Context) -> Result<(),
+//! Failure>`. The exit status is 0, 1 for a failure, and 2 for a wrong command line or
+//! configuration.
 
 mod docs;
 mod run;

@@ -15,8 +15,8 @@ const LAST_WORK: Duration = Duration::from_secs(2);
 /// stop the server, a second one at once.
 #[derive(clap::Args)]
 pub(super) struct Run {
-    /// Where to log, whatever the configuration says: stderr, stderr_ts, syslog, journald, off, or a
-    /// file
+    /// Where to log, whatever the configuration says: stderr, stderr_ts, syslog, journald, off, or
+    /// a file
     #[arg(long, value_name = "TARGET", num_args = 1..)]
     log: Vec<String>,
     /// Accepted for compatibility; there are no helper programs

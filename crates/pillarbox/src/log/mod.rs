@@ -19,13 +19,13 @@
 //! log.child("sasl").debug("mechanism chosen", &[("mechanism", &"PLAIN")]);
 //! ```
 //!
-//! Whether debug lines are written is a property of the logger, since `debug` is a directive of each
-//! endpoint. Nothing is formatted for a line that is not written. Crates that don't know this one
-//! (the store) use `tracing` with the same split of message and fields: what they say arrives under
-//! their module's path, `pillarbox_store::sqlite` as `store/sqlite`.
+//! Whether debug lines are written is a property of the logger, since `debug` is a directive of
+//! each endpoint. Nothing is formatted for a line that is not written. Crates that don't know this
+//! one (the store) use `tracing` with the same split of message and fields: what they say arrives
+//! under their module's path, `pillarbox_store::sqlite` as `store/sqlite`.
 //!
-//! A line is written by the caller, at once and whole; what can't be written is lost, since there is
-//! nowhere to complain. Never log secrets, message bodies or whole commands.
+//! A line is written by the caller, at once and whole; what can't be written is lost, since there
+//! is nowhere to complain. Never log secrets, message bodies or whole commands.
 
 mod bridge;
 mod line;
@@ -73,8 +73,8 @@ pub fn reopen() {
     }
 }
 
-/// Brings what is said through `tracing` into the log. `debug` includes its debug lines; later calls
-/// only change that.
+/// Brings what is said through `tracing` into the log. `debug` includes its debug lines; later
+/// calls only change that.
 pub fn bridge_tracing(debug: bool) {
     bridge::install(debug);
 }

@@ -1,8 +1,8 @@
 //! Endpoints: who listens where, and what happens to those who connect.
 //!
-//! Every socket has one task that only accepts; every connection has a task of its own from the first
-//! moment, TLS handshake included, so that a slow client delays nobody. A reload changes what the
-//! accepting tasks hand connections to, and never closes a socket that stays.
+//! Every socket has one task that only accepts; every connection has a task of its own from the
+//! first moment, TLS handshake included, so that a slow client delays nobody. A reload changes what
+//! the accepting tasks hand connections to, and never closes a socket that stays.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -155,8 +155,8 @@ impl Listeners {
     }
 
     /// Serves what was planned and nothing else: new sockets begin to accept, kept ones hand new
-    /// connections to the new endpoints, those that are not in the plan are closed. Connections stay
-    /// with the endpoint that they came to.
+    /// connections to the new endpoints, those that are not in the plan are closed. Connections
+    /// stay with the endpoint that they came to.
     pub fn switch(&mut self, plan: Plan, shutdown: &Shutdown) {
         let places: HashSet<_> = plan.0.iter().map(|one| one.place.clone()).collect();
         self.running.retain(|place, _| places.contains(place));

@@ -25,7 +25,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// An address, the real one if a trusted proxy said so. Never an IPv4 address in IPv6's clothes.
+    /// An address, the real one if a trusted proxy said so. Never an IPv4 address in IPv6's
+    /// clothes.
     Ip(SocketAddr),
     /// Somebody on this machine, through a unix socket.
     Unix,

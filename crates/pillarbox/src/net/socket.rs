@@ -166,8 +166,8 @@ fn all_addresses(port: u16, beside_v4: bool) -> io::Result<Vec<Acceptor>> {
     }
 }
 
-/// A socket for each address of a host. `localhost` has an IPv6 address also where the system has no
-/// IPv6: that one may fail if it is not the only one.
+/// A socket for each address of a host. `localhost` has an IPv6 address also where the system has
+/// no IPv6: that one may fail if it is not the only one.
 fn each_address(addresses: Vec<SocketAddr>, v6_only: bool) -> io::Result<Vec<Acceptor>> {
     let mut acceptors = Vec::with_capacity(addresses.len());
     let mut missing = None;

@@ -93,8 +93,8 @@ enum Seen {
 }
 
 impl Certificates {
-    /// Reads or makes the certificates. Those that have expired, or will within a week, are used and
-    /// warned of.
+    /// Reads or makes the certificates. Those that have expired, or will within a week, are used
+    /// and warned of.
     ///
     /// # Errors
     ///
@@ -110,8 +110,8 @@ impl Certificates {
         })
     }
 
-    /// Looks whether files have changed, and reads them if so. What can't be used is logged, once for
-    /// each change, and the old certificates stay.
+    /// Looks whether files have changed, and reads them if so. What can't be used is logged, once
+    /// for each change, and the old certificates stay.
     pub fn refresh(&self, log: &Logger) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.is_fresh(&self.source) {

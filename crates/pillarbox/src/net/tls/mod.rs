@@ -1,10 +1,10 @@
 //! TLS on the server's side: certificates, what is agreed on, handshakes.
 //!
-//! Versions 1.2 and 1.3 with suites that have forward secrecy and authenticated encryption (RFC 9325
-//! §4.2), hybrid post-quantum key exchange first. ALPN is answered with `imap` (RFC 7301; the IANA registry's
-//! protocol id): a client that offers only other protocols is refused, which keeps a browser from
-//! being tricked into talking to a mail server (the ALPACA attack); a client that offers none is
-//! welcome.
+//! Versions 1.2 and 1.3 with suites that have forward secrecy and authenticated encryption (RFC
+//! 9325 §4.2), hybrid post-quantum key exchange first. ALPN is answered with `imap` (RFC 7301; the
+//! IANA registry's protocol id): a client that offers only other protocols is refused, which keeps
+//! a browser from being tricked into talking to a mail server (the ALPACA attack); a client that
+//! offers none is welcome.
 
 mod certificate;
 mod names;
@@ -113,9 +113,9 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 
-    /// Does the server's side of a handshake, be it at once or after STARTTLS. Nothing that was read
-    /// from the stream before may be missing from it, and nothing of before may be left in buffers
-    /// (RFC 9051 §6.2.1).
+    /// Does the server's side of a handshake, be it at once or after STARTTLS. Nothing that was
+    /// read from the stream before may be missing from it, and nothing of before may be left in
+    /// buffers (RFC 9051 §6.2.1).
     ///
     /// # Errors
     ///
@@ -141,8 +141,8 @@ impl Tls {
         &self.certificates
     }
 
-    /// Reads the certificates again whenever their files change, every minute at most, for as long as
-    /// somebody uses them. A second call does nothing. Has to be called within a runtime.
+    /// Reads the certificates again whenever their files change, every minute at most, for as long
+    /// as somebody uses them. A second call does nothing. Has to be called within a runtime.
     pub fn keep_fresh(&self, log: &Logger) {
         let certificates = Arc::downgrade(&self.certificates);
         let log = log.clone();

@@ -18,15 +18,15 @@ pub const DIRECTIVES: &[Directive] = &[
         "loader",
         Kind::Custom,
         "",
-        "Where certificates come from. `file CERT KEY...` or `self_signed NAME...`; takes the place of \
-         the arguments of `tls`.",
+        "Where certificates come from. `file CERT KEY...` or `self_signed NAME...`; takes the \
+        place of the arguments of `tls`.",
     ),
     Directive::new(
         "certs",
         Kind::TextList,
         "",
-        "Certificate files in PEM form. Each has the whole chain, the server's own certificate first. \
-         The first file is for clients that ask for no name.",
+        "Certificate files in PEM form. Each has the whole chain, the server's own certificate \
+        first. The first file is for clients that ask for no name.",
     ),
     Directive::new(
         "keys",
@@ -38,22 +38,22 @@ pub const DIRECTIVES: &[Directive] = &[
         "protocols",
         Kind::TextList,
         "tls1.2 tls1.3",
-        "Lowest and highest TLS version. One value is exactly that version. Older ones than `tls1.2` \
-         are not available.",
+        "Lowest and highest TLS version. One value is exactly that version. Older ones than \
+        `tls1.2` are not available.",
     ),
     Directive::new(
         "ciphers",
         Kind::TextList,
         "",
-        "Cipher suites for TLS 1.2. Without it all six that are available; those of TLS 1.3 are always \
-         on.",
+        "Cipher suites for TLS 1.2. Without it all six that are available; those of TLS 1.3 are \
+        always on.",
     ),
     Directive::new(
         "curves",
         Kind::TextList,
         "",
-        "Groups for the key exchange, best first. Of `X25519MLKEM768` (post-quantum), `X25519`, `p256` \
-         and `p384`; without it all of them in this order.",
+        "Groups for the key exchange, best first. Of `X25519MLKEM768` (post-quantum), `X25519`, \
+        `p256` and `p384`; without it all of them in this order.",
     ),
 ];
 

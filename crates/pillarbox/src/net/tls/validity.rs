@@ -13,7 +13,8 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<SystemTime> {
     // Certificate ::= SEQUENCE { tbsCertificate, ... }
     let (_, certificate, _) = element(certificate)?;
     let (_, tbs, _) = element(certificate)?;
-    // TBSCertificate ::= SEQUENCE { [0] version OPTIONAL, serial, signature, issuer, validity, ... }
+    // TBSCertificate ::= SEQUENCE { [0] version OPTIONAL, serial, signature, issuer, validity, ...
+    // }
     let (tag, _, after_first) = element(tbs)?;
     let rest = if tag == EXPLICIT_0 {
         element(after_first)?.2
