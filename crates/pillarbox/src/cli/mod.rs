@@ -5,6 +5,7 @@
 //! configuration.
 
 mod docs;
+mod quickstart;
 mod run;
 mod verify_config;
 mod version;
@@ -49,6 +50,7 @@ pub struct Context {
 
 #[derive(Subcommand)]
 enum Command {
+    Quickstart(quickstart::Quickstart),
     /// Run the server
     Run(run::Run),
     /// Check the configuration without starting anything
@@ -77,6 +79,7 @@ pub enum Failure {
 pub fn main() -> ExitCode {
     let Cli { context, command } = Cli::parse();
     let outcome = match command {
+        Command::Quickstart(command) => command.run(&context),
         Command::Run(command) => command.run(&context),
         Command::VerifyConfig(command) => command.run(&context),
         Command::Docs(command) => command.run(&context),

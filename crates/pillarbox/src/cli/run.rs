@@ -26,17 +26,28 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self, context: &Context) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .thread_name("pillarbox")
-            .build()
-            .map_err(anyhow::Error::from)?;
-        let outcome = runtime.block_on(async {
-            let process = Process::start(context, &self.log).await?;
-            process.run().await
-        });
-        // Tasks let go of the store, which closes it; work that hangs must not keep the process.
-        runtime.shutdown_timeout(LAST_WORK);
-        outcome
+        serve(context, &self.log, || {})
     }
+}
+
+/// Runs the server until it is told to stop. `started` is called when it listens; `log` are targets
+/// that count instead of the configuration's, if there are any.
+pub(super) fn serve(
+    context: &Context,
+    log: &[String],
+    started: impl FnOnce(),
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("pillarbox")
+        .build()
+        .map_err(anyhow::Error::from)?;
+    let outcome = runtime.block_on(async {
+        let process = Process::start(context, log).await?;
+        started();
+        process.run().await
+    });
+    // Tasks let go of the store, which closes it; work that hangs must not keep the process.
+    runtime.shutdown_timeout(LAST_WORK);
+    outcome
 }
