@@ -17,11 +17,11 @@ use nix::unistd::Pid;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A directory for a server, with its configuration.
-struct Home(tempfile::TempDir);
+pub(crate) struct Home(tempfile::TempDir);
 
 impl Home {
     /// An endpoint at `addresses`, with further directives at top level.
-    fn new(addresses: &str, globals: &str) -> Self {
+    pub(crate) fn new(addresses: &str, globals: &str) -> Self {
         let home = Self(tempfile::tempdir().unwrap());
         home.configure(addresses, globals);
         home
@@ -51,13 +51,13 @@ impl Home {
         command
     }
 
-    fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         Running::new(self.command(&["run"]))
     }
 }
 
 /// A process and the lines it writes to stderr.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
 }
@@ -88,17 +88,17 @@ impl Running {
 
     /// The port of the next address that is listened on.
     #[track_caller]
-    fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         let line = self.line("listening on tcp://");
         line.trim_end().rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
     }
 
-    fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }
@@ -111,7 +111,7 @@ impl Drop for Running {
 }
 
 /// Connects and reads the greeting.
-fn session(port: u16) -> BufReader<TcpStream> {
+pub(crate) fn session(port: u16) -> BufReader<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut reader = BufReader::new(stream);
@@ -120,7 +120,7 @@ fn session(port: u16) -> BufReader<TcpStream> {
     reader
 }
 
-fn line(stream: &mut impl BufRead) -> String {
+pub(crate) fn line(stream: &mut impl BufRead) -> String {
     let mut line = String::new();
     stream.read_line(&mut line).unwrap();
     line
