@@ -4,6 +4,8 @@ mod account;
 mod care;
 mod checkpoint;
 mod commit;
+#[cfg(test)]
+mod crash;
 mod expunge;
 mod flags;
 mod mailbox;
