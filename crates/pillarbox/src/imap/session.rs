@@ -218,7 +218,7 @@ impl Session {
             Incoming::Data => self.take_data().await,
             Incoming::MessageEnd => self.end_message().await,
             Incoming::Command(frame) => self.execute(&frame).await?,
-            Incoming::Abandoned => self.abandon(),
+            Incoming::Abandoned(tag) => self.abandon(tag.as_deref()),
             // Only ever expected, and then handled, by the command that asked for a line.
             Incoming::Line(_) => {}
             Incoming::Refused(tag, why) => self.refuse_frame(tag.as_deref(), &why),
@@ -246,9 +246,10 @@ impl Session {
         };
         self.upload = Some(upload);
         if !accepted {
+            let tag = self.wire.framer().partial().tag().map(str::to_owned);
             self.wire.framer().refuse_message();
             if offer.synchronizing {
-                self.abandon();
+                self.abandon(tag.as_deref());
             }
             return Ok(());
         }
@@ -273,11 +274,11 @@ impl Session {
     }
 
     /// A refused upload's command is over: say why it was refused.
-    fn abandon(&mut self) {
-        let Some((tag, refusal)) = self.upload.take().and_then(Upload::into_refusal) else {
+    fn abandon(&mut self, tag: Option<&str>) {
+        let Some(refusal) = self.upload.take().and_then(Upload::into_refusal) else {
             return;
         };
-        self.conclude(&tag, "APPEND", Err(refusal));
+        self.conclude(tag.unwrap_or("*"), "APPEND", Err(refusal));
     }
 
     fn refuse_frame(&mut self, tag: Option<&str>, why: &FrameError) {

@@ -32,8 +32,8 @@ pub(super) struct Upload {
     done: Vec<Received>,
     current: Option<Current>,
     in_memory: u64,
-    /// The first thing that went wrong, with the tag to say it to.
-    refusal: Option<(String, Refusal)>,
+    /// The first thing that went wrong.
+    refusal: Option<Refusal>,
 }
 
 /// A message that is all here, though nothing of it is acknowledged.
@@ -60,8 +60,7 @@ impl Upload {
         match self.admit(context, prefix, size, binary).await {
             Ok(()) => true,
             Err(refusal) => {
-                let tag = prefix.tag().unwrap_or("*").to_owned();
-                self.refusal.get_or_insert((tag, refusal));
+                self.refusal.get_or_insert(refusal);
                 false
             }
         }
@@ -155,11 +154,11 @@ impl Upload {
     /// The bytes can't be kept. The rest of the command is read, and then refused.
     fn fail(&mut self, refusal: Refusal) {
         self.current = None;
-        self.refusal.get_or_insert((String::new(), refusal));
+        self.refusal.get_or_insert(refusal);
     }
 
-    /// Why nothing came of it, with the tag of the command.
-    pub(super) fn into_refusal(self) -> Option<(String, Refusal)> {
+    /// Why nothing came of it.
+    pub(super) fn into_refusal(self) -> Option<Refusal> {
         self.refusal
     }
 
@@ -169,7 +168,7 @@ impl Upload {
         described: Vec<AppendMessage<'_>>,
         now: InternalDate,
     ) -> Result<(MailboxInfo, Vec<NewMessage>), Refusal> {
-        if let Some((_, refusal)) = self.refusal {
+        if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
         let target = self

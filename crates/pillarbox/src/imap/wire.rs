@@ -41,7 +41,7 @@ pub(super) enum Incoming {
     MessageEnd,
     Command(pillarbox_proto::imap::frame::Frame),
     Line(Vec<u8>),
-    Abandoned,
+    Abandoned(Option<String>),
     Refused(Option<String>, pillarbox_proto::imap::frame::FrameError),
     Fatal(pillarbox_proto::imap::frame::FrameError),
 }
@@ -252,7 +252,7 @@ fn owned(event: Event<'_>, data: &mut Vec<u8>) -> Option<Incoming> {
         Event::MessageEnd => Incoming::MessageEnd,
         Event::Command(frame) => Incoming::Command(frame),
         Event::Line(line) => Incoming::Line(line),
-        Event::Abandoned { .. } => Incoming::Abandoned,
+        Event::Abandoned { tag } => Incoming::Abandoned(tag),
         Event::Refused { tag, why } => Incoming::Refused(tag, why),
         Event::Fatal(why) => Incoming::Fatal(why),
     })
