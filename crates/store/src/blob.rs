@@ -89,6 +89,15 @@ pub trait Blobs: Send + Sync {
     /// Everything there is, also what nothing names: to compare with an index, or to build one.
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>>;
 
+    /// Moves blobs together, so that files which hold mostly forgotten ones can go; at most some hundred
+    /// megabytes a call. Returns old and new locations: the index takes over the new ones, durably, and then the old
+    /// ones are forgotten. Where the index has no row for the old one, both are forgotten.
+    ///
+    /// A keeper with a file a blob has nothing to move.
+    fn compact(&self) -> Reply<'_, Vec<(Location, Location)>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// Copies (or links) all bytes into a directory.
     fn backup<'a>(&'a self, directory: &'a std::path::Path) -> Reply<'a, ()>;
 }

@@ -1,9 +1,16 @@
 //! Keepers of message bytes.
 
+mod compress;
+mod disk;
 mod fs;
 mod map;
+mod memory;
 mod pack;
 mod record;
+#[cfg(test)]
+mod suite;
 
+pub use compress::Compression;
 pub use fs::Files;
+pub use memory::Memory;
 pub use pack::{Options, Pack};
