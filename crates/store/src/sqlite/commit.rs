@@ -196,14 +196,23 @@ impl Committer {
                 batch.iter().map(|_| Vec::new()).collect()
             }
         };
+        let written: Vec<_> = stored.iter().flat_map(|stored| places(stored)).collect();
         let committed = tokio::task::block_in_place(|| self.transact(&mut batch, stored));
-        if let Err(error) = &committed
-            && is_fatal(error)
-        {
-            self.poisoned.store(true, Ordering::Release);
-            tracing::error!(reason = %error, "commit failed, writing stops");
+        if let Err(error) = &committed {
+            self.give_up(error, &written).await;
         }
         answer(batch, &committed);
+    }
+
+    /// After a transaction that was rolled back nothing names what was written for it. After one whose end is not
+    /// known something may, and nothing is written any more.
+    async fn give_up(&self, error: &Error, written: &[Location]) {
+        if is_fatal(error) {
+            self.poisoned.store(true, Ordering::Release);
+            tracing::error!(reason = %error, "commit failed, writing stops");
+        } else if let Err(error) = self.blobs.forget(written).await {
+            tracing::warn!(reason = %error, "bytes of a refused batch stay");
+        }
     }
 
     /// Makes the batch's blobs durable, those aside that the account has already.
@@ -351,7 +360,7 @@ fn run_all(
             tx.sql
                 .prepare_cached("ROLLBACK TO operation")?
                 .execute([])?;
-            tx.doom(&places)?;
+            tx.doom(&places, tx.now)?;
         }
         tx.sql.prepare_cached("RELEASE operation")?.execute([])?;
     }
@@ -359,7 +368,7 @@ fn run_all(
 }
 
 /// Where the bytes are that were stored for an operation.
-fn places(stored: &[Stored]) -> Vec<Location> {
+pub(super) fn places(stored: &[Stored]) -> Vec<Location> {
     let place = |stored: &Stored| match &stored.source {
         Source::New(location) => Some(location.clone()),
         Source::Known(_) => None,

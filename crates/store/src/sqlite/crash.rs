@@ -160,7 +160,10 @@ fn listen(output: &str, said: &mut BTreeMap<String, Said>) {
 }
 
 async fn verify(engine: &Engine, said: &BTreeMap<String, Said>) {
-    assert_eq!(engine.check(false).await.unwrap(), []);
+    let mut findings = engine.check(false).await.unwrap();
+    // Bytes of appends that were under way: nobody was told that they are there.
+    findings.retain(|finding| finding.problem != "no message names it");
+    assert_eq!(findings, []);
     let mut there: BTreeMap<String, (String, Row)> = BTreeMap::new();
     let account = engine.account("user").await.unwrap().unwrap().id;
     for info in engine.mailboxes(account).await.unwrap() {

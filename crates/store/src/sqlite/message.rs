@@ -73,7 +73,7 @@ impl Tx<'_> {
         if let Some(id) = known {
             self.refer(id)?;
             if let Source::New(twice) = &stored.source {
-                self.doom(std::slice::from_ref(twice))?;
+                self.doom(std::slice::from_ref(twice), self.now)?;
             }
             return Ok(id);
         }

@@ -1,7 +1,8 @@
 //! The embedded engine: rows in SQLite, bytes with a keeper of blobs.
 
 mod account;
-mod care;
+mod backup;
+mod check;
 mod checkpoint;
 mod commit;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod flags;
 mod mailbox;
 mod message;
 mod read;
+mod reap;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -369,15 +371,15 @@ impl Store for Engine {
     }
 
     fn backup<'a>(&'a self, directory: &'a Path) -> Reply<'a, ()> {
-        Box::pin(care::backup(self, directory))
+        Box::pin(backup::backup(self, directory))
     }
 
     fn check(&self, repair: bool) -> Reply<'_, Vec<Finding>> {
-        Box::pin(care::check(self, repair))
+        Box::pin(check::check(self, repair))
     }
 
     fn reap(&self) -> Reply<'_, u64> {
-        Box::pin(care::reap(self))
+        Box::pin(reap::reap(self))
     }
 }
 

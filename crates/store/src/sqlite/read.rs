@@ -81,6 +81,11 @@ pub(super) fn row_range(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// A location in a column.
+pub(super) fn location(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Location> {
+    Ok(Location(row.get_ref(column)?.as_str()?.into()))
+}
+
 /// Where the bytes of these rows are, and their digests.
 pub(super) fn contents(
     sql: &Connection,

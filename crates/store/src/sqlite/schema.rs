@@ -53,7 +53,8 @@ CREATE TABLE digest (
     bytes BLOB NOT NULL
 ) STRICT;
 CREATE TABLE doomed (
-    location TEXT PRIMARY KEY
+    location TEXT PRIMARY KEY,
+    since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE message (
     mailbox INTEGER NOT NULL,

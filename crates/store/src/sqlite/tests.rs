@@ -225,3 +225,104 @@ async fn only_one_may_have_it_open() {
     assert!(matches!(second, Err(Error::Unavailable(text)) if text.contains(&holder)));
     stage.reopen();
 }
+
+/// A message that only its bytes are left of comes back; one that the account has is only given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_messages_are_found_by_their_bytes() {
+    let (_directory, memory, stage) = bed();
+    let inbox = stage.inbox().await;
+    stage.append(inbox.id, "known", &[]).await;
+    let about = |account| About {
+        account,
+        mailbox: inbox.id,
+        date: pillarbox_model::InternalDate::utc(7),
+    };
+    let bytes = |text: &'static str| crate::NewBlob::Memory(Bytes::from_static(text.as_bytes()));
+    let orphans = vec![
+        (about(inbox.account), bytes("lost")),
+        (about(inbox.account), bytes("known")),
+        (about(AccountId(99)), bytes("nobody's")),
+    ];
+    memory.put(orphans).await.unwrap();
+    let repaired = async |repair| -> Vec<bool> {
+        let findings = stage.store().check(repair).await.unwrap();
+        findings.iter().map(|finding| finding.repaired).collect()
+    };
+    assert_eq!(repaired(false).await, [false; 3]);
+    assert_eq!(repaired(true).await, [true, true, false]);
+    stage.store().reap().await.unwrap();
+    assert_eq!(repaired(true).await, [false]);
+    let recovered = stage
+        .store()
+        .mailbox(inbox.account, &name("Recovered"))
+        .await;
+    let recovered = stage
+        .store()
+        .open(recovered.unwrap().unwrap().id)
+        .await
+        .unwrap();
+    let rows: Vec<Row> = recovered.read().range(0, u32::MAX).collect();
+    assert_eq!((rows.len(), rows[0].date.unix_seconds), (1, 7));
+    let contents = stage.store().contents(&rows, true).await.unwrap();
+    assert_eq!(
+        stage.store().read(&contents[0].location).await.unwrap(),
+        "lost"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_bytes_are_reported() {
+    let (_directory, memory, stage) = bed();
+    let inbox = stage.inbox().await.id;
+    stage.append(inbox, "one", &[]).await;
+    let row = stage
+        .store()
+        .open(inbox)
+        .await
+        .unwrap()
+        .read()
+        .get(Uid(1))
+        .unwrap();
+    let content = stage
+        .store()
+        .contents(&[row], true)
+        .await
+        .unwrap()
+        .remove(0);
+    memory.lose(&content.location);
+    let findings = stage.store().check(true).await.unwrap();
+    assert_eq!((findings.len(), findings[0].repaired), (1, false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_is_a_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |at: &Path| {
+        let pack = Pack::open(Options::new(&at.join("messages"))).unwrap();
+        let engine: Arc<dyn Store> = Arc::new(Engine::open(settings(at), Arc::new(pack)).unwrap());
+        engine
+    };
+    let (first, second) = (
+        directory.path().join("first"),
+        directory.path().join("second"),
+    );
+    std::fs::create_dir(&first).unwrap();
+    let (at, copy) = (first.clone(), second.clone());
+    let stage = Stage::new(move || open(&at));
+    let inbox = stage.inbox().await.id;
+    for n in 0..20 {
+        stage
+            .append(inbox, &format!("message {n}"), &["\\Seen", "$word"])
+            .await;
+    }
+    stage.store().backup(&second).await.unwrap();
+    let before = stage.listing(inbox).await;
+    stage.append(inbox, "after the backup", &[]).await;
+    assert!(
+        stage.store().backup(&second).await.is_err(),
+        "it overwrites nothing"
+    );
+    let restored = Stage::new(move || open(&copy));
+    assert_eq!(restored.listing(inbox).await, before);
+    assert_eq!(restored.store().check(false).await.unwrap(), []);
+}

@@ -112,12 +112,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes bytes that no row names, to be given up: so that they are not taken for lost messages.
-    pub(super) fn doom(&self, places: &[Location]) -> Result<(), Error> {
+    /// Notes bytes that no row names, to be given up a grace period after `since`: so that they are not taken for
+    /// lost messages.
+    pub(super) fn doom(&self, places: &[Location], since: i64) -> Result<(), Error> {
         for place in places {
             self.sql
-                .prepare_cached("INSERT OR IGNORE INTO doomed (location) VALUES (?)")?
-                .execute([&*place.0])?;
+                .prepare_cached("INSERT OR IGNORE INTO doomed (location, since) VALUES (?, ?)")?
+                .execute(params![&*place.0, since])?;
         }
         Ok(())
     }

@@ -1,0 +1,279 @@
+//! Comparing what is stored with itself.
+//!
+//! Looking is done beside the committer, on one snapshot; mending in it, where everything is counted anew.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use pillarbox_model::{AccountId, MailboxId, MailboxName};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::Engine;
+use super::message::Described;
+use super::tx::Tx;
+use crate::blob::{About, Location, NewBlob};
+use crate::{Error, Finding};
+
+/// Where messages go that only their bytes are left of.
+const RECOVERED: &str = "Recovered";
+
+/// Bytes that a keeper has.
+type Kept = (Location, Option<About>, u64);
+
+/// Compares counters with rows, rows with blobs, and blobs with what their keeper has. Reads all bytes once.
+pub(super) async fn check(engine: &Engine, repair: bool) -> Result<Vec<Finding>, Error> {
+    let _copying = engine.copying.lock().await;
+    let kept = engine.blobs.list().await?;
+    // Whatever was put before that list and belongs to an operation has its rows when this is answered.
+    engine.committer.submit(Vec::new(), |_, _| Ok(())).await?;
+    let seen = tokio::task::block_in_place(|| engine.readers.with(look))?;
+    let mut findings = seen.damage;
+    findings.extend(mend_rows(engine, &seen.mailboxes, seen.references, repair).await?);
+    let names: HashSet<&Location> = seen.named.iter().map(|(location, _)| location).collect();
+    for (location, size) in &seen.named {
+        findings.extend(check_bytes(engine, location, *size).await);
+    }
+    let orphans = kept
+        .iter()
+        .filter(|(location, ..)| !names.contains(location) && !seen.known.contains(location));
+    for orphan in orphans {
+        findings.push(adopt(engine, orphan, repair).await?);
+    }
+    Ok(findings)
+}
+
+/// What the index says at one moment.
+#[derive(Default)]
+struct Seen {
+    /// What can't be mended here.
+    damage: Vec<Finding>,
+    /// Mailboxes whose counters are wrong, with a name to print.
+    mailboxes: Vec<(MailboxId, String)>,
+    /// Blobs whose references are wrong.
+    references: Vec<Finding>,
+    /// Bytes that have to be there.
+    named: Vec<(Location, u64)>,
+    /// Bytes that wait to be given up.
+    known: HashSet<Location>,
+}
+
+fn look(sql: &Connection) -> Result<Seen, Error> {
+    let snapshot = sql.unchecked_transaction()?;
+    let named = "SELECT location, size FROM blob WHERE refs > 0";
+    let known = "SELECT location FROM blob WHERE refs = 0 UNION ALL SELECT location FROM doomed";
+    Ok(Seen {
+        damage: damage(&snapshot)?,
+        mailboxes: miscounted(&snapshot)?,
+        references: references(&snapshot)?,
+        named: snapshot
+            .prepare(named)?
+            .query_map([], |row| {
+                Ok((super::read::location(row, 0)?, row.get::<_, i64>(1)? as u64))
+            })?
+            .collect::<Result<_, _>>()?,
+        known: snapshot
+            .prepare(known)?
+            .query_map([], |row| super::read::location(row, 0))?
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn finding(subject: String, problem: String) -> Finding {
+    Finding {
+        subject,
+        problem,
+        repaired: false,
+    }
+}
+
+/// What SQLite says of its file, and messages whose bytes or digest have no row.
+fn damage(sql: &Connection) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    let mut statement = sql.prepare("PRAGMA quick_check(100)")?;
+    let mut said = statement.query([])?;
+    while let Some(row) = said.next()? {
+        let text: String = row.get(0)?;
+        if text != "ok" {
+            findings.push(finding("database".into(), text));
+        }
+    }
+    let mut statement = sql.prepare(
+        "SELECT g.mailbox, g.uid, b.id IS NULL FROM message g
+         LEFT JOIN blob b ON b.id = g.blob LEFT JOIN digest d ON d.blob = g.blob
+         WHERE b.id IS NULL OR d.blob IS NULL",
+    )?;
+    let mut lost = statement.query([])?;
+    while let Some(row) = lost.next()? {
+        let (mailbox, uid): (i64, u32) = (row.get(0)?, row.get(1)?);
+        let what = if row.get(2)? { "bytes" } else { "digest" };
+        let subject = format!("message {uid} of mailbox {mailbox}");
+        findings.push(finding(subject, format!("its {what} has no row")));
+    }
+    Ok(findings)
+}
+
+/// Mailboxes whose counters are not what their rows say.
+fn miscounted(sql: &Connection) -> Result<Vec<(MailboxId, String)>, Error> {
+    let mut statement = sql.prepare(
+        "SELECT m.id, a.name || ' ' || m.name
+         FROM mailbox m JOIN account a ON a.id = m.account
+         JOIN (SELECT x.id, count(g.uid) AS messages, count(g.uid) - total(g.flags & 1) AS unseen,
+                      total((g.flags >> 3) & 1) AS deleted, total(g.size) AS size,
+                      ifnull(max(g.uid), 0) AS last_uid, ifnull(max(g.modseq), 0) AS last_modseq
+               FROM mailbox x LEFT JOIN message g ON g.mailbox = x.id GROUP BY x.id) c
+           ON c.id = m.id
+         WHERE c.messages <> m.messages OR c.unseen <> m.unseen OR c.deleted <> m.deleted
+            OR c.size <> m.size_bytes OR c.last_uid >= m.uid_next
+            OR c.last_modseq > m.highest_modseq",
+    )?;
+    let wrong = statement.query_map([], |row| {
+        Ok((MailboxId(row.get::<_, i64>(0)? as u64), row.get(1)?))
+    })?;
+    Ok(wrong.collect::<Result<_, _>>()?)
+}
+
+/// Blobs that are named by more or fewer messages than they say.
+fn references(sql: &Connection) -> Result<Vec<Finding>, Error> {
+    let mut statement = sql.prepare(
+        "SELECT b.id, b.refs, count(g.uid) FROM blob b LEFT JOIN message g ON g.blob = b.id
+         GROUP BY b.id HAVING b.refs <> count(g.uid)",
+    )?;
+    let wrong = statement.query_map([], |row| {
+        let (id, says, is): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let problem = format!("is named by {is} messages and says {says}");
+        Ok(finding(format!("blob {id}"), problem))
+    })?;
+    Ok(wrong.collect::<Result<_, _>>()?)
+}
+
+/// Reports what is wrong with counters and references, and counts anew if asked.
+async fn mend_rows(
+    engine: &Engine,
+    mailboxes: &[(MailboxId, String)],
+    references: Vec<Finding>,
+    repair: bool,
+) -> Result<Vec<Finding>, Error> {
+    let mut findings = references;
+    let miscounted = mailboxes
+        .iter()
+        .map(|(_, name)| finding(name.clone(), "its counters differ from its messages".into()));
+    findings.extend(miscounted);
+    if repair && !findings.is_empty() {
+        let ids: Vec<_> = mailboxes.iter().map(|(id, _)| *id).collect();
+        let mend = move |tx: &mut Tx<'_>, _| {
+            tx.count_references()?;
+            ids.into_iter().try_for_each(|id| tx.recount(id))
+        };
+        engine.committer.submit(Vec::new(), mend).await?;
+        findings
+            .iter_mut()
+            .for_each(|finding| finding.repaired = true);
+    }
+    Ok(findings)
+}
+
+impl Tx<'_> {
+    /// Writes a mailbox's counters anew, as a change of it. UIDNEXT and the mod-sequence only ever rise.
+    fn recount(&mut self, id: MailboxId) -> Result<(), Error> {
+        self.sql.execute(
+            "UPDATE mailbox SET
+               messages = (SELECT count(*) FROM message WHERE mailbox = ?1),
+               unseen = (SELECT count(*) FROM message WHERE mailbox = ?1 AND flags & 1 = 0),
+               deleted = (SELECT count(*) FROM message WHERE mailbox = ?1 AND flags & 8 <> 0),
+               size_bytes = (SELECT ifnull(sum(size), 0) FROM message WHERE mailbox = ?1),
+               uid_next = max(uid_next,
+                 (SELECT ifnull(max(uid), 0) + 1 FROM message WHERE mailbox = ?1)),
+               highest_modseq = max(highest_modseq,
+                 (SELECT ifnull(max(modseq), 1) FROM message WHERE mailbox = ?1))
+             WHERE id = ?1",
+            [id.0 as i64],
+        )?;
+        let mut row = self.mailbox(id)?;
+        row.next_modseq();
+        let change = row.change();
+        self.finish(&row, change)
+    }
+
+    /// Writes the references of all blobs anew.
+    fn count_references(&self) -> Result<(), Error> {
+        self.sql.execute(
+            "UPDATE blob SET refs = c.n,
+                    dead_since = CASE WHEN c.n = 0 THEN ifnull(dead_since, ?) END
+             FROM (SELECT b.id, count(g.uid) AS n FROM blob b
+                   LEFT JOIN message g ON g.blob = b.id GROUP BY b.id) AS c
+             WHERE c.id = blob.id AND c.n <> blob.refs",
+            [self.now],
+        )?;
+        Ok(())
+    }
+}
+
+async fn check_bytes(engine: &Engine, location: &Location, size: u64) -> Option<Finding> {
+    let problem = match engine.blobs.read(location).await {
+        Ok(bytes) if bytes.len() as u64 == size => return None,
+        Ok(bytes) => format!("has {} bytes, the index says {size}", bytes.len()),
+        Err(error) => error.to_string(),
+    };
+    Some(finding(format!("blob at {}", location.0), problem))
+}
+
+/// Reports bytes that nothing names. If asked, the message comes back in a mailbox of its own, unless the account
+/// has an equal one; the bytes found are given up in their time.
+async fn adopt(engine: &Engine, orphan: &Kept, repair: bool) -> Result<Finding, Error> {
+    let (location, about, _) = orphan;
+    let mut found = finding(
+        format!("blob at {}", location.0),
+        "no message names it".into(),
+    );
+    let Some(about) = *about else {
+        return Ok(found);
+    };
+    if repair && let Ok(bytes) = engine.blobs.read(location).await {
+        let orphan = location.clone();
+        let blob = (about, NewBlob::Memory(bytes));
+        let recover = move |tx: &mut Tx<'_>, stored| tx.recover(about, &orphan, stored);
+        found.repaired = engine.committer.submit(vec![blob], recover).await?;
+    }
+    Ok(found)
+}
+
+impl Tx<'_> {
+    /// Adds a message that only its bytes are left of; false if its account is gone too.
+    fn recover(
+        &mut self,
+        about: About,
+        orphan: &Location,
+        stored: Vec<super::commit::Stored>,
+    ) -> Result<bool, Error> {
+        let account = "SELECT id FROM account WHERE id = ?";
+        let key = [about.account.0 as i64];
+        let account: Option<i64> = self
+            .sql
+            .query_row(account, key, |row| row.get(0))
+            .optional()?;
+        let places = super::commit::places(&stored);
+        if account.is_none() {
+            self.doom(&places, self.now)?;
+            return Ok(false);
+        }
+        if !places.is_empty() {
+            let message = Described {
+                flags: Vec::new(),
+                date: about.date,
+                digest: Bytes::new(),
+            };
+            let mailbox = self.recovered(about.account)?;
+            self.append(mailbox, vec![message], stored.into_iter())?;
+        }
+        self.doom(std::slice::from_ref(orphan), self.now)?;
+        Ok(true)
+    }
+
+    fn recovered(&mut self, account: AccountId) -> Result<MailboxId, Error> {
+        let name = MailboxName::from_stored(RECOVERED);
+        if let Some(info) = super::mailbox::by_name(self.sql, account, &name)? {
+            return Ok(info.id);
+        }
+        Ok(self.create_mailbox(account, &name, None)?.id)
+    }
+}
