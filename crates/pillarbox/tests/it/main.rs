@@ -5,4 +5,5 @@ mod harness;
 mod model;
 mod process;
 mod quickstart;
+mod samples;
 mod session;
