@@ -4,6 +4,7 @@ pub mod assemble;
 pub mod auth;
 pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod imap;
 pub mod log;
 pub mod module;

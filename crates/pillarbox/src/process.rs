@@ -1,17 +1,20 @@
 //! The life of a server process: start, signals, reload, stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use pillarbox_config::Errors;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::block_in_place;
 
 use crate::assemble::{self, Mode, Options, Server, assemble};
+use crate::cli::admin::Running;
 use crate::cli::{self, Context, Failure};
+use crate::control::{self, Control};
 use crate::imap::places::Places;
 use crate::log::{self, Logger, Sink};
 use crate::net::Listeners;
@@ -34,6 +37,10 @@ pub struct Process {
     options: Options,
     places: Arc<Places>,
     listeners: Listeners,
+    /// What commands of the command line work on.
+    running: Arc<ArcSwap<Running>>,
+    /// Where they are taken. More than one if a reload changed the runtime directory.
+    controls: Vec<PathBuf>,
     shutdown: Shutdown,
     signals: Signals,
     log: Logger,
@@ -97,6 +104,8 @@ impl Process {
             options: Options::new(Mode::Run, crate::storage::engine::open),
             places: Arc::default(),
             listeners: Listeners::new(Quota::new(connection_ceiling())),
+            running: Arc::default(),
+            controls: Vec::new(),
             shutdown: Shutdown::default(),
             signals,
             log: Logger::new("pillarbox"),
@@ -182,14 +191,33 @@ impl Process {
     async fn switch(&mut self, loaded: Loaded) -> Result<(), anyhow::Error> {
         // What is said from here on belongs to the new configuration, unless it comes to nothing.
         let before = log::install(loaded.sink);
-        match self.plan(loaded.server).await {
-            Ok(plan) => self.listeners.switch(plan, &self.shutdown),
-            Err(error) => {
-                log::install(before);
-                return Err(error.into());
-            }
+        let outcome = self.listen(loaded.server).await;
+        if outcome.is_err() {
+            log::install(before);
+        }
+        outcome
+    }
+
+    async fn listen(&mut self, server: Server) -> Result<(), anyhow::Error> {
+        let running = Running::new(&server);
+        let control = self.control(&server.globals.runtime_dir)?;
+        let plan = self.plan(server).await?;
+        self.listeners.switch(plan, &self.shutdown);
+        self.running.store(Arc::new(running));
+        if let Some(control) = control {
+            self.controls.push(control.path().to_owned());
+            tokio::spawn(control.serve(Arc::clone(&self.running), self.shutdown.signal()));
         }
         Ok(())
+    }
+
+    /// The control socket, if it isn't there already.
+    fn control(&self, runtime_dir: &Path) -> Result<Option<Control>, anyhow::Error> {
+        let path = runtime_dir.join(control::NAME);
+        match self.controls.contains(&path) {
+            true => Ok(None),
+            false => Control::bind(path).map(Some),
+        }
     }
 
     async fn plan(&self, server: Server) -> Result<Plan, ListenError> {

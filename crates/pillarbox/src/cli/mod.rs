@@ -4,7 +4,18 @@
 //! Failure>`. The exit status is 0, 1 for a failure, and 2 for a wrong command line or
 //! configuration.
 
+pub mod admin;
+mod backup;
+mod check;
+mod completions;
+pub mod console;
+mod creds;
 mod docs;
+mod hash;
+mod imap_acct;
+mod imap_mboxes;
+mod imap_msgs;
+mod man;
 mod quickstart;
 mod run;
 mod verify_config;
@@ -58,6 +69,14 @@ enum Command {
     /// Write the reference out of the tables of directives
     #[command(hide = true)]
     Docs(docs::Docs),
+    /// Print the hash of a password
+    Hash(hash::Hash),
+    #[command(flatten)]
+    Admin(admin::Admin),
+    /// Print a script that completes this command line in a shell
+    Completions(completions::Completions),
+    /// Print or write manual pages
+    Man(man::Man),
     /// Show the version and where files are expected
     Version(version::Version),
 }
@@ -72,6 +91,8 @@ pub enum Failure {
     Usage(String),
     /// Anything else. Exit status 1.
     Failed(anyhow::Error),
+    /// What the running server told already, with its exit status.
+    Told(u8),
 }
 
 /// Runs the command that the process was started with.
@@ -83,13 +104,17 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(&context),
         Command::VerifyConfig(command) => command.run(&context),
         Command::Docs(command) => command.run(&context),
+        Command::Hash(command) => command.run(&context),
+        Command::Admin(command) => command.run(&context),
+        Command::Completions(command) => command.run(&context),
+        Command::Man(command) => command.run(&context),
         Command::Version(command) => command.run(&context),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprint!("{failure}");
-            failure.status()
+            ExitCode::from(failure.code())
         }
     }
 }
@@ -117,10 +142,13 @@ pub fn load(path: &Path) -> Result<Tree, Errors> {
 }
 
 impl Failure {
-    fn status(&self) -> ExitCode {
+    /// The exit status.
+    #[must_use]
+    pub fn code(&self) -> u8 {
         match self {
-            Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
-            Self::Failed(_) => ExitCode::FAILURE,
+            Self::Configuration(_) | Self::Usage(_) => 2,
+            Self::Failed(_) => 1,
+            Self::Told(code) => *code,
         }
     }
 }
@@ -133,6 +161,7 @@ impl fmt::Display for Failure {
             }
             Self::Usage(text) => writeln!(f, "Error: {text}"),
             Self::Failed(error) => writeln!(f, "Error: {error:#}"),
+            Self::Told(_) => Ok(()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Conversations: what clients say, and what they must and must not see.
 
+mod cli;
 mod crash;
 mod harness;
 mod model;

@@ -1,0 +1,273 @@
+//! Commands on what the server keeps: they run in the server if there is one, else in a process of
+//! their own.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use pillarbox_config::Tree;
+use pillarbox_store::{Account, MailboxInfo};
+use serde::{Deserialize, Serialize};
+
+use pillarbox_model::MailboxName;
+
+use super::console::{Console, Terminal};
+use super::{Context, Failure, backup, check, creds, imap_acct, imap_mboxes, imap_msgs};
+use crate::assemble::{self, Mode, Options, Server};
+use crate::auth::pass_table::PassTable;
+use crate::control;
+use crate::module::Parts;
+use crate::normalize::Normalize;
+use crate::secret::Secret;
+use crate::storage::Storage;
+
+/// A command with its arguments, as it is sent to the server.
+#[derive(clap::Subcommand, Serialize, Deserialize)]
+pub enum Admin {
+    /// List and change users and their passwords
+    Creds(creds::Creds),
+    /// List and change storage accounts
+    ImapAcct(imap_acct::ImapAcct),
+    /// List and change the mailboxes of an account
+    ImapMboxes(imap_mboxes::ImapMboxes),
+    /// List and change the messages of a mailbox
+    ImapMsgs(imap_msgs::ImapMsgs),
+    /// Copy all mail into a directory, while the server goes on
+    Backup(backup::Backup),
+    /// Look for damage, and repair it
+    Check(check::Check),
+}
+
+/// Where a command finds what the configuration's blocks made.
+pub trait Blocks: Send + Sync {
+    /// The storage of that name.
+    ///
+    /// # Errors
+    /// There is none.
+    fn storage(&self, name: &str) -> Result<Arc<Storage>, Failure>;
+
+    /// The credentials of that name.
+    ///
+    /// # Errors
+    /// There are none.
+    fn credentials(&self, name: &str) -> Result<Arc<PassTable>, Failure>;
+}
+
+impl Admin {
+    /// Runs the command where the store is open.
+    ///
+    /// # Errors
+    /// [`Failure`]; what was done until then stays done.
+    pub async fn perform(self, blocks: &dyn Blocks, console: &mut dyn Console) -> Outcome {
+        match self {
+            Self::Creds(command) => command.perform(blocks, console).await,
+            Self::ImapAcct(command) => command.perform(blocks, console).await,
+            Self::ImapMboxes(command) => command.perform(blocks, console).await,
+            Self::ImapMsgs(command) => command.perform(blocks, console).await,
+            Self::Backup(command) => command.perform(blocks, console).await,
+            Self::Check(command) => command.perform(blocks, console).await,
+        }
+    }
+
+    /// Finds out where the store is open, and runs the command there.
+    pub(super) fn run(mut self, context: &Context) -> Outcome {
+        if let Self::Backup(backup) = &mut self {
+            backup.make_absolute()?;
+        }
+        let tree = context.load()?;
+        let globals = assemble::globals(&tree).map_err(Failure::Configuration)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(anyhow::Error::from)?;
+        runtime.block_on(async {
+            match control::connect(&globals.runtime_dir).await? {
+                Some(server) => control::call(server, &self, &mut Terminal).await,
+                None => self.perform(&Here::new(tree), &mut Terminal).await,
+            }
+        })
+    }
+}
+
+/// What came of a command.
+pub type Outcome = Result<(), Failure>;
+
+/// This process, which opens what a command needs.
+pub(super) struct Here {
+    tree: Tree,
+    options: Options,
+}
+
+impl Here {
+    pub(super) fn new(tree: Tree) -> Self {
+        let options = Options::new(Mode::Run, crate::storage::engine::open);
+        Self { tree, options }
+    }
+
+    fn block(&self, name: &str) -> Result<Parts, Failure> {
+        let made = || assemble::instance(&self.tree, &self.options, name);
+        tokio::task::block_in_place(made).map_err(Failure::Configuration)
+    }
+}
+
+impl Blocks for Here {
+    fn storage(&self, name: &str) -> Result<Arc<Storage>, Failure> {
+        let storage = self.block(name)?.storage;
+        storage.ok_or_else(|| Failure::Usage(format!("block {name} is not a storage")))
+    }
+
+    fn credentials(&self, name: &str) -> Result<Arc<PassTable>, Failure> {
+        let credentials = self.block(name)?.credentials;
+        credentials.ok_or_else(|| {
+            Failure::Usage(format!("block {name} keeps no credentials to be changed"))
+        })
+    }
+}
+
+/// What the commands of a running server work on: the blocks of its present configuration.
+#[derive(Clone, Default)]
+pub struct Running {
+    storages: Vec<(String, Arc<Storage>)>,
+    credentials: Vec<(String, Arc<PassTable>)>,
+}
+
+impl Running {
+    /// The blocks that a server uses.
+    #[must_use]
+    pub fn new(server: &Server) -> Self {
+        Self {
+            storages: server.storages.clone(),
+            credentials: server.credentials.clone(),
+        }
+    }
+}
+
+impl Blocks for Running {
+    fn storage(&self, name: &str) -> Result<Arc<Storage>, Failure> {
+        named(&self.storages, name)
+            .ok_or_else(|| Failure::Usage(format!("the running server has no storage {name}")))
+    }
+
+    fn credentials(&self, name: &str) -> Result<Arc<PassTable>, Failure> {
+        named(&self.credentials, name)
+            .ok_or_else(|| Failure::Usage(format!("the running server has no credentials {name}")))
+    }
+}
+
+fn named<T: Clone>(blocks: &[(String, T)], name: &str) -> Option<T> {
+    let found = blocks.iter().find(|(known, _)| known == name)?;
+    Some(found.1.clone())
+}
+
+/// Which storage a command works on.
+#[derive(clap::Args, Serialize, Deserialize)]
+pub struct StorageBlock {
+    /// The storage's block in the configuration
+    #[arg(
+        long,
+        global = true,
+        value_name = "BLOCK",
+        env = "PILLARBOX_CFGBLOCK",
+        default_value = "local_mailboxes"
+    )]
+    cfg_block: String,
+}
+
+impl StorageBlock {
+    pub(super) fn storage(&self, blocks: &dyn Blocks) -> Result<Arc<Storage>, Failure> {
+        blocks.storage(&self.cfg_block)
+    }
+}
+
+/// The name of an account as accounts are kept: in lower case.
+pub(super) fn account_name(name: &str) -> Result<String, Failure> {
+    let applied = Normalize::Casefold.apply(name);
+    applied.map_err(|error| Failure::Usage(format!("{name}: {error}")))
+}
+
+/// An account that has to be there.
+pub(super) async fn account(storage: &Storage, name: &str) -> Result<Account, Failure> {
+    let found = storage.store.account(&account_name(name)?).await?;
+    found.ok_or_else(|| failed(format!("there is no account {name}")))
+}
+
+/// A mailbox name that has to be one.
+pub(super) fn mailbox_name(storage: &Storage, name: &str) -> Result<MailboxName, Failure> {
+    let read = MailboxName::new(name, storage.delimiter);
+    read.map_err(|error| Failure::Usage(format!("{name}: {error}")))
+}
+
+/// A mailbox that has to be there.
+pub(super) async fn mailbox(
+    storage: &Storage,
+    account: &Account,
+    name: &str,
+) -> Result<MailboxInfo, Failure> {
+    let name = mailbox_name(storage, name)?;
+    let found = storage.store.mailbox(account.id, &name).await?;
+    found.ok_or_else(|| failed(format!("there is no mailbox {}", name.as_str())))
+}
+
+/// A failure in words.
+pub(super) fn failed(text: String) -> Failure {
+    Failure::Failed(anyhow!(text))
+}
+
+/// Asks before something is lost, unless `yes` was said already.
+///
+/// # Errors
+/// The answer was not yes.
+pub(super) async fn confirm(console: &mut dyn Console, yes: bool, question: &str) -> Outcome {
+    if yes {
+        return Ok(());
+    }
+    let prompt = format!("{question} [y/N]: ");
+    let answer = console.ask(&prompt, false).await?;
+    match answer.reveal() {
+        b"y" | b"Y" | b"yes" => Ok(()),
+        _ => Err(failed("cancelled".to_owned())),
+    }
+}
+
+/// The password that was said, or else is asked for.
+pub(super) async fn password(
+    console: &mut dyn Console,
+    said: Option<String>,
+) -> Result<Secret, Failure> {
+    let secret = match said {
+        Some(text) => Secret::new(text.into_bytes()),
+        None => console.ask("Password: ", true).await?,
+    };
+    let bytes = secret.reveal();
+    if bytes.is_empty() {
+        console.tell("warning: the password is empty").await?;
+    } else if bytes.trim_ascii().len() != bytes.len() {
+        let warning = "warning: the password begins or ends with white space";
+        console.tell(warning).await?;
+    }
+    Ok(secret)
+}
+
+/// Writes a line to the standard output.
+pub(super) async fn say(console: &mut dyn Console, line: &str) -> Outcome {
+    Ok(console.print(format!("{line}\n").as_bytes()).await?)
+}
+
+/// Writes a listing as JSON.
+pub(super) async fn say_json<T: Serialize>(console: &mut dyn Console, listing: &T) -> Outcome {
+    let text = serde_json::to_string_pretty(listing).map_err(anyhow::Error::from)?;
+    say(console, &text).await
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<pillarbox_store::Error> for Failure {
+    fn from(error: pillarbox_store::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
