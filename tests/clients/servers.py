@@ -172,15 +172,21 @@ class Dovecot(Server):
     name = "dovecot"
     complaints = re.compile(r".*\b(?:Panic|Fatal):.*")
 
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.accounts = [ALICE.name, BOB.name]
+
     def command(self) -> list[str]:
-        for account in (ALICE, BOB):
-            (self.home / "mail" / account.name).mkdir(parents=True)
-        users = "".join(f"{each.name}:{{PLAIN}}{each.password}\n" for each in (ALICE, BOB))
-        (self.home / "users").write_text(users)
+        for name in self.accounts:
+            (self.home / "mail" / name).mkdir(parents=True)
+        (self.home / "users").write_text(self._passwords())
         config = self.home / "dovecot.conf"
         config.write_text(self._config())
         program = shutil.which("dovecot") or "/usr/sbin/dovecot"
         return [program, "-F", "-c", str(config)]
+
+    def _passwords(self) -> str:
+        return "".join(f"{each.name}:{{PLAIN}}{each.password}\n" for each in (ALICE, BOB))
 
     def _config(self) -> str:
         uid, gid, users = self._identity()
@@ -207,7 +213,7 @@ mail_location = sdbox:~/box
 mail_max_userip_connections = 100
 passdb {{
   driver = passwd-file
-  args = scheme=plain username_format=%u {self.home}/users
+  args = username_format=%u {self.home}/users
 }}
 userdb {{
   driver = static
@@ -244,8 +250,8 @@ protocol imap {{
         if os.geteuid() == 0:
             # Dovecot keeps no mail as root.
             uid, gid = pwd.getpwnam("mail").pw_uid, grp.getgrnam("mail").gr_gid
-            for account in (ALICE, BOB):
-                os.chown(self.home / "mail" / account.name, uid, gid)
+            for name in self.accounts:
+                os.chown(self.home / "mail" / name, uid, gid)
             return uid, gid, ""
         user = pwd.getpwuid(os.geteuid()).pw_name
         group = grp.getgrgid(os.getegid()).gr_name
