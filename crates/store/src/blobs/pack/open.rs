@@ -34,6 +34,8 @@ impl Inner {
         for number in numbers {
             inner.find(number)?;
         }
+        // Whoever made the segments that are gone on with may have died before their names were durable.
+        inner.disk.sync()?;
         Ok(inner)
     }
 
@@ -63,6 +65,7 @@ impl Inner {
             && size == header.capacity
             && (lane != MOVED || header.codec == self.options.compression.codec());
         let before = if goes_on {
+            self.file(&head.segment)?.sync()?;
             lock(&self.lanes[lane]).replace(head)
         } else {
             Some(head)
