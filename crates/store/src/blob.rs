@@ -90,8 +90,8 @@ pub trait Blobs: Send + Sync {
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>>;
 
     /// Moves blobs together, so that files which hold mostly forgotten ones can go; at most some hundred
-    /// megabytes a call. Returns old and new locations: the index takes over the new ones, durably, and then the old
-    /// ones are forgotten. Where the index has no row for the old one, both are forgotten.
+    /// megabytes a call. Returns old and new locations: the index takes over the new ones, durably, and then, when nobody
+    /// reads there any more, the old ones are forgotten. Where the index does not know the old one, the new one is forgotten.
     ///
     /// A keeper with a file a blob has nothing to move.
     fn compact(&self) -> Reply<'_, Vec<(Location, Location)>> {

@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod checkpoint;
 mod commit;
+mod compact;
 #[cfg(test)]
 mod crash;
 mod expunge;

@@ -14,7 +14,8 @@ const BLOBS: i64 = 10_000;
 const EXPUNGED_RANGES: i64 = 10_000;
 
 /// Gives up blobs whose grace period is over: first their rows, durably, then their bytes. In between they are
-/// listed as doomed, so that a crash neither leaks them nor makes them look like lost messages.
+/// listed as doomed, so that a crash neither leaks them nor makes them look like lost messages. Then what lives
+/// is moved out of files that are mostly empty.
 pub(super) async fn reap(engine: &Engine) -> Result<u64, Error> {
     let _copying = engine.copying.lock().await;
     let before = now() - engine.settings.grace.as_secs() as i64;
@@ -29,7 +30,7 @@ pub(super) async fn reap(engine: &Engine) -> Result<u64, Error> {
             .submit(Vec::new(), move |tx, _| doom_dead(tx, before));
         let doomed = submitted.await?;
         if doomed.is_empty() {
-            return Ok(freed);
+            break;
         }
         freed += engine.blobs.forget(&doomed).await?;
         engine
@@ -37,6 +38,8 @@ pub(super) async fn reap(engine: &Engine) -> Result<u64, Error> {
             .submit(Vec::new(), move |tx, _| forget_doomed(tx.sql, &doomed))
             .await?;
     }
+    super::compact::compact(engine).await?;
+    Ok(freed)
 }
 
 /// Takes rows of dead blobs away. Returns the locations to be given up, some at a time.

@@ -70,6 +70,46 @@ mod over_pack {
     crate::contract!(new);
 }
 
+/// Two thirds of the mail go, and their room with them; what stays is read from where it was moved to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_of_expunged_messages_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_owned();
+    let mut stage = Stage::new(move || {
+        let options = Options {
+            segment_bytes: 4_096,
+            linger: Duration::ZERO,
+            ..Options::new(&path.join("messages"))
+        };
+        let blobs = Arc::new(Pack::open(options).unwrap());
+        Arc::new(Engine::open(settings(&path), blobs).unwrap())
+    });
+    let inbox = stage.inbox().await.id;
+    for n in 0..60 {
+        stage
+            .append(inbox, &format!("{n} {}", "x".repeat(400)), &[])
+            .await;
+    }
+    let gone: NumberSet = (1..=60).filter(|uid| uid % 3 > 0).collect();
+    stage.store().remove(inbox, &gone).await.unwrap();
+    let listing = stage.listing(inbox).await;
+    let files = || {
+        std::fs::read_dir(directory.path().join("messages"))
+            .unwrap()
+            .count()
+    };
+    let before = files();
+    for _ in 0..3 {
+        stage.store().reap().await.unwrap();
+    }
+    assert!(files() < before / 2 + 2, "{} of {before}", files());
+    for _ in 0..2 {
+        assert_eq!(stage.listing(inbox).await, listing);
+        assert_eq!(stage.store().check(false).await.unwrap(), []);
+        stage.reopen();
+    }
+}
+
 mod over_files {
     use super::*;
 

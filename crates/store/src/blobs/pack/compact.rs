@@ -106,7 +106,8 @@ impl Inner {
         let compressible = self.options.compression != Compression::Off
             && segment.codec() == Codec::Raw
             && segment.is_idle();
-        (segment.is_sparse() || compressible) && !segment.is_void()
+        let moved = segment.moved.load(Ordering::Relaxed);
+        (segment.is_sparse() || compressible) && !segment.is_void() && !moved
     }
 
     /// Copies a segment's records, and returns their bytes. Damaged ones stay where they are: what is left of them
@@ -135,6 +136,7 @@ impl Inner {
             }
         }
         batch.sync(self)?;
+        segment.moved.store(true, Ordering::Relaxed);
         moved.append(&mut pairs);
         Ok(bytes)
     }

@@ -33,6 +33,8 @@ pub(super) struct Segment {
     pub(super) dead: AtomicU64,
     /// Messages being written into it. While there are any it is neither compacted nor removed.
     pub(super) writers: AtomicUsize,
+    /// Whether what is wanted of it was copied elsewhere already, since it was opened.
+    pub(super) moved: AtomicBool,
     /// Offsets of large messages whose checksum was right once.
     checked: Mutex<HashSet<u64>>,
 }
@@ -47,6 +49,7 @@ impl Segment {
             total: AtomicU64::new(header.total),
             dead: AtomicU64::new(header.dead),
             writers: AtomicUsize::new(0),
+            moved: AtomicBool::new(false),
             checked: Mutex::default(),
         }
     }
