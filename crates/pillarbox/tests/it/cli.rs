@@ -1,10 +1,15 @@
 //! The command line from outside: what commands print, and how they end, with and without a server.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
+
+/// Nothing here takes long; this only keeps a broken test from waiting for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const MESSAGE: &str = "From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nTo: a@example.org\r\n\
      Subject: Lunch\r\nDate: Wed, 01 May 2024 12:30:00 +0200\r\nMessage-ID: <1@example.org>\r\n\r\n\
@@ -14,6 +19,8 @@ const MESSAGE: &str = "From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nTo: a@ex
 struct Home {
     directory: tempfile::TempDir,
     server: Option<Child>,
+    /// Where it listens.
+    port: u16,
 }
 
 impl Home {
@@ -34,6 +41,7 @@ impl Home {
         Self {
             directory,
             server: None,
+            port: 0,
         }
     }
 
@@ -48,10 +56,12 @@ impl Home {
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         home.server = Some(child);
         let mut line = String::new();
-        while !home.path("run/control.sock").exists() || !line.contains("listening on") {
+        while !line.contains("listening on tcp://") {
             line.clear();
             assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the server ended");
         }
+        let port = line.trim_end().rsplit_once(':').unwrap().1;
+        home.port = port.parse().unwrap();
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         home
     }
@@ -353,6 +363,43 @@ fn messages_come_and_go() {
         home.ok(&["imap-msgs", "remove", "-u", "ann", "INBOX", "2"], "y\n");
         assert_eq!(msgs(&["list", "ann", "INBOX"]), "");
     }
+}
+
+/// A line of the server's that holds `text`; others are passed over.
+fn line(session: &mut BufReader<TcpStream>, text: &str) {
+    let mut line = String::new();
+    while !line.contains(text) {
+        line.clear();
+        assert_ne!(session.read_line(&mut line).unwrap(), 0, "no {text}");
+    }
+}
+
+/// A client that waits hears of what the administrator did, like of what other clients do.
+#[test]
+fn open_sessions_hear_of_commands() {
+    let home = Home::with_server();
+    home.ok(
+        &["creds", "create", "-p", "123", "--bcrypt-cost", "4", "ann"],
+        "",
+    );
+    let stream = TcpStream::connect(("127.0.0.1", home.port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut session = BufReader::new(stream);
+    let login = "a LOGIN ann 123\r\nb SELECT INBOX\r\nc IDLE\r\n";
+    session.get_mut().write_all(login.as_bytes()).unwrap();
+    line(&mut session, "+ ");
+    home.ok(&["imap-msgs", "add", "ann", "INBOX"], MESSAGE);
+    line(&mut session, "* 1 EXISTS");
+    home.ok(
+        &["imap-msgs", "add-flags", "ann", "INBOX", "1", "\\Flagged"],
+        "",
+    );
+    line(&mut session, "FLAGS (\\Flagged)");
+    home.ok(&["imap-msgs", "remove", "-y", "ann", "INBOX", "1"], "");
+    line(&mut session, "* 1 EXPUNGE");
+    home.ok(&["creds", "remove", "-y", "ann"], "");
+    home.ok(&["imap-acct", "remove", "-y", "ann"], "");
+    line(&mut session, "* BYE");
 }
 
 /// A message larger than a frame goes through the socket in pieces, both ways.
