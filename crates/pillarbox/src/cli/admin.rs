@@ -1,15 +1,18 @@
 //! Commands on what the server keeps: they run in the server if there is one, else in a process of
 //! their own.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use nix::unistd::{User, geteuid};
 use pillarbox_config::Tree;
+use pillarbox_model::MailboxName;
 use pillarbox_store::{Account, MailboxInfo};
 use serde::{Deserialize, Serialize};
-
-use pillarbox_model::MailboxName;
 
 use super::console::{Console, Terminal};
 use super::{Context, Failure, backup, check, creds, imap_acct, imap_mboxes, imap_msgs};
@@ -84,10 +87,29 @@ impl Admin {
         runtime.block_on(async {
             match control::connect(&globals.runtime_dir).await? {
                 Some(server) => control::call(server, &self, &mut Terminal).await,
-                None => self.perform(&Here::new(tree), &mut Terminal).await,
+                None => {
+                    check_owner(&globals.state_dir)?;
+                    self.perform(&Here::new(tree), &mut Terminal).await
+                }
             }
         })
     }
+}
+
+/// Refuses to work as root on the files of another user: what is made anew would be root's, and
+/// keep the server from starting.
+fn check_owner(state_dir: &Path) -> Outcome {
+    let root = 0;
+    let owner = fs::metadata(state_dir).map_or(root, |metadata| metadata.uid());
+    if owner == root || geteuid().as_raw() != root {
+        return Ok(());
+    }
+    let user = User::from_uid(owner.into()).ok().flatten();
+    let user = user.map_or_else(|| format!("#{owner}"), |user| user.name);
+    let path = state_dir.display();
+    Err(failed(format!(
+        "{path} belongs to {user}, so run this as that user, as in `sudo -u {user} pillarbox ...`"
+    )))
 }
 
 /// What came of a command.

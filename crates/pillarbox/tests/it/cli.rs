@@ -469,3 +469,16 @@ fn shells_and_readers_are_served() {
     file.unwrap().read_to_string(&mut page).unwrap();
     assert!(page.contains("print its UID"), "{page}");
 }
+
+/// Files that root makes would keep the server, which is somebody else, from starting.
+#[test]
+fn root_does_not_make_files_for_another_user() {
+    let home = Home::new();
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::chown(home.path("state"), Some(1), None).unwrap();
+    let complaint = home.fails(1, &["imap-acct", "list"], "");
+    assert!(complaint.contains("run this as that user"), "{complaint}");
+    assert!(!home.path("state/imapsql.db").exists());
+}
