@@ -341,3 +341,89 @@ impl Console for Wire {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use super::*;
+
+    /// A server without blocks, and somebody who is connected to it.
+    async fn connected() -> (UnixStream, impl Future<Output = io::Result<()>>) {
+        let (client, server) = UnixStream::pair().unwrap();
+        let answered = tokio::spawn(async move { answer(server, &Running::default()).await });
+        (client, async { answered.await.unwrap() })
+    }
+
+    fn frame(kind: u8, length: u32, payload: &[u8]) -> Vec<u8> {
+        [&[kind], &length.to_be_bytes()[..], payload].concat()
+    }
+
+    #[tokio::test]
+    async fn what_is_no_command_ends_the_connection() {
+        for wrong in [
+            frame(b'?', 0, b""),
+            frame(b'o', 0, b""),
+            frame(b'C', u32::MAX, b""),
+            frame(b'C', FRAME_BYTES as u32 + 1, b""),
+            frame(b'C', 9, b"cut"),
+            Vec::new(),
+        ] {
+            let (mut client, answered) = connected().await;
+            client.write_all(&wrong).await.unwrap();
+            client.shutdown().await.unwrap();
+            assert!(answered.await.is_err(), "{wrong:?}");
+            let mut said = Vec::new();
+            // Bytes that the server did not read may make this an error.
+            let _ = client.read_to_end(&mut said).await;
+            assert_eq!(said, b"", "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_of_another_version_is_refused() {
+        let (client, answered) = connected().await;
+        let mut client = Wire(client);
+        client
+            .send(Kind::Command, br#"{"Frobnicate":{}}"#)
+            .await
+            .unwrap();
+        let complaint = client.expect(Kind::Line).await.unwrap();
+        let complaint = String::from_utf8_lossy(&complaint).into_owned();
+        assert!(complaint.contains("another version"), "{complaint}");
+        assert_eq!(client.expect(Kind::Exit).await.unwrap(), &[1][..]);
+        answered.await.unwrap();
+    }
+
+    /// The server asks; the client has nobody to answer.
+    #[tokio::test]
+    async fn trouble_at_the_client_is_told_to_the_command() {
+        let (client, server) = UnixStream::pair().unwrap();
+        let (mut client, mut server) = (Wire(client), Wire(server));
+        client.send(Kind::Trouble, b"no terminal").await.unwrap();
+        let Err(error) = server.ask("Sure?", false).await else {
+            panic!("there was no answer");
+        };
+        assert_eq!(error.to_string(), "no terminal");
+        client
+            .send(Kind::Reply, &vec![b'x'; ANSWER_BYTES + 1])
+            .await
+            .unwrap();
+        assert!(server.ask("Sure?", true).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_taken_from_the_dead_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(NAME);
+        assert!(connect(directory.path()).await.unwrap().is_none());
+        // Dropped without unlinking, as if the process had died.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(connect(directory.path()).await.unwrap().is_none());
+        let control = Control::bind(path.clone()).unwrap();
+        assert!(Control::bind(path.clone()).is_err());
+        assert!(connect(directory.path()).await.unwrap().is_some());
+        drop(control);
+        assert!(!path.exists());
+    }
+}
