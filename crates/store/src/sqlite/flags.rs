@@ -48,7 +48,9 @@ impl Tx<'_> {
                 clear: bits,
             },
         };
-        let limit = unchanged_since.map_or(i64::MAX, |modseq| modseq.0 as i64);
+        let limit = unchanged_since.map_or(i64::MAX, |modseq| {
+            i64::try_from(modseq.0).unwrap_or(i64::MAX)
+        });
         let mut change = row.change();
         let mut result = FlagsSet::default();
         for &(first, last) in uids.ranges() {

@@ -92,7 +92,9 @@ pub(super) fn contents(
     rows: &[Row],
     digests: bool,
 ) -> Result<Vec<Content>, Error> {
-    let mut statement = sql.prepare_cached(if digests {
+    // One for all, or SQLite takes and gives back its locks for each.
+    let snapshot = sql.unchecked_transaction()?;
+    let mut statement = snapshot.prepare_cached(if digests {
         "SELECT location, bytes FROM blob LEFT JOIN digest ON digest.blob = blob.id
          WHERE blob.id = ?"
     } else {
