@@ -156,13 +156,15 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// The pattern that a reference name and a pattern make together. Runs of wildcards are one.
+    /// The pattern that a reference name and a pattern make together. Runs of one wildcard are one.
+    /// Linear in both.
     #[must_use]
     pub fn new(reference: &str, pattern: &str, delimiter: Delimiter) -> Self {
-        let mut text = canonical(&format!("{reference}{pattern}"), delimiter);
-        while let Some(at) = text.find("**").or_else(|| text.find("%%")) {
-            text.remove(at);
-        }
+        let mut chars: Vec<char> = canonical(&format!("{reference}{pattern}"), delimiter)
+            .chars()
+            .collect();
+        chars.dedup_by(|next, before| next == before && matches!(next, '*' | '%'));
+        let text = chars.into_iter().collect();
         Self { text, delimiter }
     }
 
@@ -279,6 +281,16 @@ mod tests {
         assert!(Pattern::new("", "%", DOT).matches("größe"));
         assert!(Pattern::new("", "a.%.c", DOT).matches_below("a"));
         assert!(!Pattern::new("", "a", DOT).matches_below("a"));
+    }
+
+    #[test]
+    fn a_run_of_wildcards_is_one_however_long() {
+        let stars = "*".repeat(1 << 20);
+        assert_eq!(Pattern::new("", &stars, DOT), Pattern::new("", "*", DOT));
+        assert_eq!(
+            Pattern::new("a%%", "%**b", DOT),
+            Pattern::new("", "a%*b", DOT)
+        );
     }
 
     #[test]
