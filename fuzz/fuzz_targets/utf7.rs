@@ -1,0 +1,40 @@
+//! Modified UTF-7 has one spelling for every text, and mailbox names are stable.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pillarbox_model::{Delimiter, MailboxName, Pattern};
+use pillarbox_proto::imap::utf7::{decode, encode, mailbox_argument};
+
+const DELIMITER: Delimiter = Delimiter('.');
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(text) = decode(data) {
+        assert_eq!(encode(&text).as_bytes(), data);
+    }
+    if let Ok(text) = str::from_utf8(data) {
+        let encoded = encode(text);
+        assert!(encoded.bytes().all(|b| matches!(b, b' '..=b'~')));
+        assert_eq!(decode(encoded.as_bytes()).as_deref(), Ok(text));
+    }
+    for utf8 in [false, true] {
+        if let Ok(name) = mailbox_argument(data, utf8, DELIMITER) {
+            check_name(&name);
+        }
+    }
+});
+
+fn check_name(name: &MailboxName) {
+    assert_eq!(
+        MailboxName::new(name.as_str(), DELIMITER).as_ref(),
+        Ok(name)
+    );
+    let matches = |pattern: &str| Pattern::new("", pattern, DELIMITER).matches(name.as_str());
+    assert!(matches("*") && matches(name.as_str()));
+    assert_eq!(matches("%"), name.parent(DELIMITER).is_none());
+    for above in name.ancestors(DELIMITER) {
+        assert!(name.is_below(&above, DELIMITER));
+        assert_eq!(name.rebased(&above, &above, DELIMITER).as_ref(), Some(name));
+        let below = format!("{}.*", above.as_str());
+        assert!(Pattern::new("", &below, DELIMITER).matches_below(above.as_str()));
+    }
+}
