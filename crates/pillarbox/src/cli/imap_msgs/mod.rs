@@ -29,7 +29,7 @@ pub struct ImapMsgs {
 
 #[derive(clap::Subcommand, Serialize, Deserialize)]
 enum Verb {
-    /// Add the message on the standard input, and print its UID
+    /// Add the message on the standard input, and print its UID; its lines may end with LF or CRLF
     Add(Add),
     /// Give messages flags
     AddFlags(Flags),
@@ -189,7 +189,7 @@ impl Add {
         let flags = read_flags(&self.flags)?;
         let date = self.date()?;
         let mailbox = self.place.open(storage).await?;
-        let bytes = console.input().await?;
+        let bytes = with_crlf(console.input().await?);
         if bytes.is_empty() {
             return Err(failed("the message on the standard input is empty".into()));
         }
@@ -264,6 +264,25 @@ async fn remove(
     Ok(())
 }
 
+/// A message as the protocol has it: lines end with CRLF (RFC 5322 §2.1), whatever the file that it
+/// comes from does.
+fn with_crlf(bytes: Bytes) -> Bytes {
+    let bare = |&at: &usize| at == 0 || bytes[at - 1] != b'\r';
+    let bare: Vec<usize> = memchr::memchr_iter(b'\n', &bytes).filter(bare).collect();
+    if bare.is_empty() {
+        return bytes;
+    }
+    let mut text = Vec::with_capacity(bytes.len() + bare.len());
+    let mut from = 0;
+    for at in bare {
+        text.extend_from_slice(&bytes[from..at]);
+        text.push(b'\r');
+        from = at;
+    }
+    text.extend_from_slice(&bytes[from..]);
+    text.into()
+}
+
 /// Flags as a client may write them: atoms (RFC 9051 §9, `flag`).
 fn read_flags(texts: &[String]) -> Result<Vec<Flag>, Failure> {
     let read = |text: &String| {
@@ -274,4 +293,21 @@ fn read_flags(texts: &[String]) -> Result<Vec<Flag>, Failure> {
             .ok_or_else(|| Failure::Usage(format!("{text} is no flag that messages can have")))
     };
     texts.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_with_crlf() {
+        for (file, message) in [
+            ("", ""),
+            ("a: b\n\nc\n", "a: b\r\n\r\nc\r\n"),
+            ("a: b\r\n\r\nc\r\n", "a: b\r\n\r\nc\r\n"),
+            ("\na\r\nb\nc\rd", "\r\na\r\nb\r\nc\rd"),
+        ] {
+            assert_eq!(with_crlf(file.into()), message);
+        }
+    }
 }
