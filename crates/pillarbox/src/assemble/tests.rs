@@ -639,8 +639,8 @@ fn storages_say_what_is_wrong_with_them() {
             "is compression level",
         ),
         (
-            "imapsql sqlite3 x {\n compression zstd 3\n }",
-            "not supported yet",
+            "imapsql sqlite3 x {\n compression zstd 23\n }",
+            "no such compression level",
         ),
         (
             "imapsql sqlite3 x {\n delivery_normalize x\n }",

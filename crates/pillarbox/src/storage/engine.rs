@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use pillarbox_model::Delimiter;
-use pillarbox_store::blobs::{Files, Options, Pack};
+use pillarbox_store::blobs::{Compression, Files, Options, Pack};
 use pillarbox_store::{Blobs, Store, sqlite};
 
 use super::MessageStore;
@@ -22,6 +22,8 @@ pub struct Settings {
     pub path: PathBuf,
     /// Where message bytes go.
     pub messages: MessageStore,
+    /// How they are compressed.
+    pub compression: Compression,
     /// How long to wait for another process.
     pub busy_timeout: Duration,
     /// SQLite's `cache_size`; 0 leaves it to SQLite.
@@ -90,9 +92,14 @@ pub fn open(settings: &Settings) -> Result<Arc<dyn Store>, anyhow::Error> {
         MessageStore::Pack(directory) => {
             let beside = || settings.path.with_extension("messages");
             let directory = directory.clone().unwrap_or_else(beside);
-            Arc::new(Pack::open(Options::new(&directory))?)
+            Arc::new(Pack::open(Options {
+                compression: settings.compression,
+                ..Options::new(&directory)
+            })?)
         }
-        MessageStore::Fs(directory) => Arc::new(Files::open(directory)?),
+        MessageStore::Fs(directory) => {
+            Arc::new(Files::open(directory)?.compressed(settings.compression))
+        }
     };
     let engine = sqlite::Settings {
         delimiter: settings.delimiter,

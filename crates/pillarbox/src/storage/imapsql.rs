@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pillarbox_config::{Bound, Directive, Error, Kind, Node, Span};
 use pillarbox_model::{Delimiter, MailboxName, SpecialUse};
+use pillarbox_store::blobs::Compression;
 
 use super::account_table::AccountTable;
 use super::{Mapping, MessageStore, Storage};
@@ -61,8 +62,10 @@ const DIRECTIVES: &[Directive] = &[
         "compression",
         Kind::Custom,
         "",
-        "How new messages are compressed: `off` (the default), or `lz4` or `zstd` with an \
-         optional level. This build knows only `off`.",
+        "How messages are compressed: `off` (the default), or `lz4` or `zstd` with an optional \
+         level; `zstd` takes 1 to 22, and 3 if none is given. `fs` compresses new messages as \
+         they come, `pack` those it has, some while later. What is stored stays readable \
+         whatever is said here.",
     ),
     Directive::new(
         "appendlimit",
@@ -182,6 +185,9 @@ const DEFAULT_MAILBOXES: [(&str, SpecialUse); 4] = [
     ("Trash", SpecialUse::Trash),
 ];
 
+/// Of `zstd`, unless another is given: what its own command line takes.
+const DEFAULT_ZSTD_LEVEL: i32 = 3;
+
 /// The storage; none when verifying, since that would open or create a database.
 fn build<'t>(
     assembly: &mut Assembly<'t>,
@@ -189,11 +195,11 @@ fn build<'t>(
 ) -> Built<Option<Arc<Storage>>> {
     let bound = assembly.bind_inheriting(declaration, DIRECTIVES)?;
     check_unsupported(assembly, &bound)?;
-    check_compression(&bound)?;
     let (path, span) = database(assembly, declaration, &bound)?;
     let settings = Settings {
         path,
         messages: message_store(assembly, &bound)?,
+        compression: compression(&bound)?,
         busy_timeout: Duration::from_millis(
             u64::try_from(bound.integer("sqlite3_busy_timeout")).unwrap_or(0),
         ),
@@ -306,23 +312,27 @@ fn message_store<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Me
     }
 }
 
-/// Compression is understood, and only `off` can be had.
-fn check_compression(bound: &Bound<'_>) -> Built<()> {
+/// LZ4 has one level here; another is understood, and makes no difference.
+fn compression(bound: &Bound<'_>) -> Built<Compression> {
     let Some(node) = bound.node("compression") else {
-        return Ok(());
+        return Ok(Compression::Off);
     };
     let texts: Vec<&str> = node.texts().collect();
-    let (message, help) = match texts.as_slice() {
-        ["off"] => return Ok(()),
-        ["lz4" | "zstd", level] if level.parse::<i32>().is_err() => (
+    let (algorithm, level) = match texts.as_slice() {
+        [algorithm] => (*algorithm, Ok(DEFAULT_ZSTD_LEVEL)),
+        [algorithm @ ("lz4" | "zstd"), level] => (*algorithm, level.parse::<i32>()),
+        _ => ("", Ok(0)),
+    };
+    let (message, help) = match (algorithm, level) {
+        ("off", _) => return Ok(Compression::Off),
+        ("lz4", Ok(_)) => return Ok(Compression::Lz4),
+        ("zstd", Ok(level @ 1..=22)) => return Ok(Compression::Zstd(level)),
+        ("zstd", Ok(_)) => ("there is no such compression level", "from 1 to 22"),
+        (_, Err(_)) => (
             "first argument for lz4 and zstd is compression level",
             "as in `compression zstd 3`",
         ),
-        ["lz4" | "zstd"] | ["lz4" | "zstd", _] => (
-            "compression is not supported yet by this build",
-            "use `compression off`, and messages stay readable when it is",
-        ),
-        _ => (
+        (_, Ok(_)) => (
             "unknown compression algorithm",
             "one of `off`, `lz4`, `zstd`",
         ),
