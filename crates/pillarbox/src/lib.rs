@@ -5,6 +5,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod control;
+mod housekeeping;
 pub mod imap;
 pub mod log;
 pub mod module;

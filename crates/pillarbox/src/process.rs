@@ -15,6 +15,7 @@ use crate::assemble::{self, Mode, Options, Server, assemble};
 use crate::cli::admin::Running;
 use crate::cli::{self, Context, Failure};
 use crate::control::{self, Control};
+use crate::housekeeping::keep_house;
 use crate::imap::places::Places;
 use crate::log::{self, Logger, Sink};
 use crate::net::Listeners;
@@ -112,6 +113,8 @@ impl Process {
         };
         let loaded = process.load()?;
         process.switch(loaded).await.map_err(Failure::Failed)?;
+        let running = Arc::clone(&process.running);
+        tokio::spawn(keep_house(running, process.shutdown.signal()));
         service_manager::ready();
         service_manager::keep_watchdog_calm();
         Ok(process)

@@ -152,6 +152,8 @@ impl Blocks for Here {
 pub struct Running {
     storages: Vec<(String, Arc<Storage>)>,
     credentials: Vec<(String, Arc<PassTable>)>,
+    /// Those that endpoints have, also where they are written in place.
+    all_storages: Vec<Arc<Storage>>,
 }
 
 impl Running {
@@ -161,8 +163,25 @@ impl Running {
         Self {
             storages: server.storages.clone(),
             credentials: server.credentials.clone(),
+            all_storages: all_storages(server),
         }
     }
+
+    /// The storages in use, each once, whether they have names or not.
+    pub fn all_storages(&self) -> impl Iterator<Item = &Storage> {
+        self.all_storages.iter().map(|storage| &**storage)
+    }
+}
+
+fn all_storages(server: &Server) -> Vec<Arc<Storage>> {
+    let mut all: Vec<Arc<Storage>> = Vec::new();
+    for endpoint in &server.endpoints {
+        let known = |other: &Arc<Storage>| Arc::ptr_eq(&other.store, &endpoint.storage.store);
+        if !all.iter().any(known) {
+            all.push(Arc::clone(&endpoint.storage));
+        }
+    }
+    all
 }
 
 impl Blocks for Running {
