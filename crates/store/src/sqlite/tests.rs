@@ -13,6 +13,8 @@ use crate::suite::{Stage, message, name};
 fn settings(directory: &Path) -> Settings {
     Settings {
         grace: Duration::ZERO,
+        // Mailboxes are loaded again and again.
+        cache_bytes: 0,
         ..Settings::new(&directory.join("index.db"))
     }
 }
@@ -365,4 +367,39 @@ async fn a_backup_is_a_store() {
     let restored = Stage::new(move || open(&copy));
     assert_eq!(restored.listing(inbox).await, before);
     assert_eq!(restored.store().check(false).await.unwrap(), []);
+}
+
+/// After a commit whose outcome is not known nothing is written any more, until the store is opened again; nobody sees
+/// what was not acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_commit_stops_all_writing() {
+    let (directory, memory) = (tempfile::tempdir().unwrap(), Arc::new(Memory::default()));
+    let engine = Engine::open(settings(directory.path()), memory.clone()).unwrap();
+    let account = engine.create_account("user", &[]).await.unwrap();
+    let inbox = engine
+        .mailbox(account.id, &name("INBOX"))
+        .await
+        .unwrap()
+        .unwrap()
+        .id;
+    let append = async |engine: &Engine, text| engine.append(inbox, vec![message(text, &[])]).await;
+    append(&engine, "one").await.unwrap();
+    let open = engine.open(inbox).await.unwrap();
+    let fail = |connection: &mut Connection| connection.commit_hook(Some(|| true)).unwrap();
+    fail(&mut engine.committer.connection.lock().unwrap());
+    assert!(append(&engine, "two").await.is_err());
+    let undo = |connection: &mut Connection| connection.commit_hook(None::<fn() -> bool>).unwrap();
+    undo(&mut engine.committer.connection.lock().unwrap());
+    assert!(matches!(
+        append(&engine, "three").await,
+        Err(Error::Unavailable(_))
+    ));
+    assert_eq!(open.counters().messages, 1);
+    assert_eq!(
+        engine.mailboxes(account.id).await.unwrap()[0].counters,
+        open.counters()
+    );
+    drop(engine);
+    let engine = Engine::open(settings(directory.path()), memory).unwrap();
+    assert_eq!(append(&engine, "four").await.unwrap().uids, [Uid(2)]);
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::blob::{About, BlobWriter, Blobs, Location, NewBlob};
+use crate::blob::{About, BlobWriter, Blobs, Location, NewBlob, Reservation, Written};
 use crate::{Error, Reply};
 
 /// How the next puts fail.
@@ -21,7 +21,7 @@ pub enum Fault {
 /// Keeps blobs in memory. It outlives the engine that uses it, as a directory does.
 #[derive(Default, Debug)]
 pub struct Memory {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
 }
 
 #[derive(Default, Debug)]
@@ -63,15 +63,76 @@ impl Memory {
         }
         let mut locations = Vec::new();
         for (about, blob) in blobs {
-            let NewBlob::Memory(bytes) = blob else {
-                return Err(Error::Unavailable("nothing is streamed here".into()));
-            };
-            inner.next += 1;
-            let number = inner.next;
-            inner.kept.insert(number, (about, bytes));
-            locations.push(Location(number.to_string().into()));
+            match blob {
+                NewBlob::Memory(bytes) => locations.push(inner.keep(about, bytes)),
+                NewBlob::Written(mut written) => {
+                    written.reservation.keep();
+                    locations.push(written.location);
+                }
+            }
         }
         Ok(locations)
+    }
+}
+
+impl Inner {
+    fn keep(&mut self, about: About, bytes: Bytes) -> Location {
+        self.next += 1;
+        self.kept.insert(self.next, (about, bytes));
+        Location(self.next.to_string().into())
+    }
+}
+
+/// A blob that comes in pieces.
+struct Writer {
+    inner: Arc<Mutex<Inner>>,
+    about: About,
+    bytes: Vec<u8>,
+}
+
+/// Takes the blob away again unless it is wanted.
+#[derive(Debug)]
+struct Claim {
+    inner: Arc<Mutex<Inner>>,
+    location: Option<Location>,
+}
+
+impl Reservation for Claim {
+    fn keep(&mut self) {
+        self.location = None;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(location) = &self.location {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.kept.remove(&key(location));
+        }
+    }
+}
+
+impl BlobWriter for Writer {
+    fn write<'a>(&'a mut self, bytes: &'a [u8]) -> Reply<'a, ()> {
+        self.bytes.extend_from_slice(bytes);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn finish(self: Box<Self>) -> Reply<'static, (Written, Bytes)> {
+        let bytes = Bytes::from(self.bytes);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let location = inner.keep(self.about, bytes.clone());
+        drop(inner);
+        let written = Written {
+            location: location.clone(),
+            size_bytes: bytes.len() as u64,
+            hash: *blake3::hash(&bytes).as_bytes(),
+            reservation: Box::new(Claim {
+                inner: self.inner,
+                location: Some(location),
+            }),
+        };
+        Box::pin(async move { Ok((written, bytes)) })
     }
 }
 
@@ -85,8 +146,13 @@ impl Blobs for Memory {
         Box::pin(async move { self.put_all(blobs) })
     }
 
-    fn begin(&self, _: About, _: u64) -> Reply<'_, Box<dyn BlobWriter>> {
-        Box::pin(async { Err(Error::Unavailable("nothing is streamed here".into())) })
+    fn begin(&self, about: About, _: u64) -> Reply<'_, Box<dyn BlobWriter>> {
+        let writer: Box<dyn BlobWriter> = Box::new(Writer {
+            inner: self.inner.clone(),
+            about,
+            bytes: Vec::new(),
+        });
+        Box::pin(async move { Ok(writer) })
     }
 
     fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes> {

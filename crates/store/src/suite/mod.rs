@@ -2,6 +2,7 @@
 //!
 //! An engine passes by running each of [`stories`], and [`model::random_operations`], on a [`Stage`].
 
+mod expected;
 pub mod memory;
 pub mod model;
 pub mod stories;
@@ -130,6 +131,8 @@ macro_rules! contract {
             a_client_that_is_behind_changes_only_what_it_knows,
             writers_that_meet_get_one_uid_each,
             changes_are_seen_in_order_and_whole,
+            a_mailbox_opened_while_others_write_misses_nothing,
+            a_message_may_come_in_pieces,
             a_refusal_hurts_nobody_else,
             a_delivery_is_for_all_or_none,
             renames_take_children_along_and_inbox_gives_its_messages,

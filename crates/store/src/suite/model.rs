@@ -8,28 +8,9 @@ use std::fmt::Write;
 
 use pillarbox_model::{MailboxId, ModSeq, NumberSet, Uid, UidValidity};
 
+use super::expected::{Dice, Expected, FLAGS, Message};
 use super::{Stage, flags, message, name};
 use crate::{Error, FlagAction, Mailbox, Row};
-
-/// Few names, so that they meet.
-const NAMES: [&str; 6] = ["INBOX", "a", "a.b", "a.b.c", "d", "d.e"];
-const FLAGS: [&str; 5] = ["\\Seen", "\\Deleted", "\\Flagged", "$one", "Two"];
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Message {
-    modseq: u64,
-    flags: BTreeSet<&'static str>,
-    text: String,
-}
-
-#[derive(Clone, Debug)]
-struct Expected {
-    id: MailboxId,
-    uid_validity: UidValidity,
-    uid_next: u32,
-    modseq: u64,
-    messages: BTreeMap<u32, Message>,
-}
 
 /// The model, and the store that it is compared with.
 struct Pair<'s> {
@@ -40,27 +21,6 @@ struct Pair<'s> {
     told: String,
     /// Mailboxes that are held open: what is in memory is changed instead of loaded.
     held: Vec<std::sync::Arc<Mailbox>>,
-}
-
-/// Numbers drawn from one number.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u32) -> u32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as u32 % limit
-    }
-
-    fn name(&mut self) -> &'static str {
-        NAMES[self.below(NAMES.len() as u32) as usize]
-    }
-
-    fn flags(&mut self) -> BTreeSet<&'static str> {
-        FLAGS.into_iter().filter(|_| self.below(3) == 0).collect()
-    }
 }
 
 /// Runs `rounds` lists of random operations, each on a new stage. A list that goes wrong is made shorter before it is
@@ -483,58 +443,4 @@ impl Pair<'_> {
 
 fn names<'f>(flags: &BTreeSet<&'f str>) -> Vec<&'f str> {
     flags.iter().copied().collect()
-}
-
-impl Message {
-    /// Changes flags; whether they are different now.
-    fn set(&mut self, action: FlagAction, chosen: &BTreeSet<&'static str>) -> bool {
-        let after: BTreeSet<_> = match action {
-            FlagAction::Add => self.flags.union(chosen).copied().collect(),
-            FlagAction::Remove => self.flags.difference(chosen).copied().collect(),
-            FlagAction::Replace => chosen.clone(),
-        };
-        std::mem::replace(&mut self.flags, after) != self.flags
-    }
-}
-
-impl Expected {
-    /// Adds a message of the change that is counted already.
-    fn add(&mut self, flags: BTreeSet<&'static str>, text: String) -> u32 {
-        let message = Message {
-            modseq: self.modseq,
-            flags,
-            text,
-        };
-        self.messages.insert(self.uid_next, message);
-        self.uid_next += 1;
-        self.uid_next - 1
-    }
-
-    /// Takes messages out, which is a change if there are any.
-    fn take(&mut self, chosen: impl Fn(&u32, &Message) -> bool) -> BTreeMap<u32, Message> {
-        let (gone, kept) = std::mem::take(&mut self.messages)
-            .into_iter()
-            .partition(|(uid, message)| chosen(uid, message));
-        self.messages = kept;
-        let gone: BTreeMap<_, _> = gone;
-        self.modseq += u64::from(!gone.is_empty());
-        gone
-    }
-
-    fn counters(&self) -> crate::Counters {
-        let with = |flag| {
-            self.messages
-                .values()
-                .filter(|m| m.flags.contains(flag))
-                .count() as u32
-        };
-        crate::Counters {
-            messages: self.messages.len() as u32,
-            unseen: self.messages.len() as u32 - with("\\Seen"),
-            deleted: with("\\Deleted"),
-            size_bytes: self.messages.values().map(|m| m.text.len() as u64).sum(),
-            uid_next: self.uid_next,
-            highest_modseq: ModSeq(self.modseq),
-        }
-    }
 }

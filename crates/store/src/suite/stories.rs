@@ -1,10 +1,10 @@
 //! The contract, told as stories: what each is about is its name.
 #![allow(missing_docs)]
 
-use pillarbox_model::{Flag, Flags, MailboxId, ModSeq, NumberSet, SpecialUse, Uid};
+use pillarbox_model::{Flag, Flags, InternalDate, MailboxId, ModSeq, NumberSet, SpecialUse, Uid};
 
 use super::{Stage, flags, message, name};
-use crate::{Error, FlagAction, Row};
+use crate::{About, Error, FlagAction, NewBlob, NewMessage, Row};
 
 /// Everything there is.
 fn all() -> NumberSet {
@@ -193,6 +193,73 @@ pub async fn changes_are_seen_in_order_and_whole(stage: &mut Stage) {
         writer.await.unwrap();
     }
     assert_eq!(open.counters().unseen, 160);
+}
+
+/// Loading races with commits; what is in memory in the end is what is on disk.
+pub async fn a_mailbox_opened_while_others_write_misses_nothing(stage: &mut Stage) {
+    let inbox = stage.inbox().await.id;
+    let write = |writer: u32| {
+        let store = stage.store().clone();
+        tokio::spawn(async move {
+            for n in 0..25 {
+                let text = format!("{writer} {n}");
+                let uids = store
+                    .append(inbox, vec![message(&text, &[])])
+                    .await
+                    .unwrap()
+                    .uids;
+                let uid: NumberSet = [uids[0].0].into_iter().collect();
+                if n % 2 == 0 {
+                    store.remove(inbox, &uid).await.unwrap();
+                }
+                let rows = store.open(inbox).await.unwrap();
+                assert_eq!(rows.read().get(uids[0]).is_some(), n % 2 > 0);
+            }
+        })
+    };
+    let writers: Vec<_> = (0..6).map(write).collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let before = stage.listing(inbox).await;
+    stage.reopen();
+    assert_eq!(stage.listing(inbox).await, before);
+    assert_eq!(before.lines().count(), 6 * 12);
+}
+
+/// A long message is written as it comes; one that is cut off leaves nothing, and one that the account has takes no
+/// room.
+pub async fn a_message_may_come_in_pieces(stage: &mut Stage) {
+    let inbox = stage.inbox().await;
+    let about = About {
+        account: inbox.account,
+        mailbox: inbox.id,
+        date: InternalDate::default(),
+    };
+    let store = stage.store().clone();
+    let text = "0123456789".repeat(2_000);
+    for _ in 0..2 {
+        let mut writer = store.begin_blob(about, 20_000).await.unwrap();
+        for piece in text.as_bytes().chunks(7_000) {
+            writer.write(piece).await.unwrap();
+        }
+        let (written, bytes) = writer.finish().await.unwrap();
+        assert_eq!((written.size_bytes, &bytes[..]), (20_000, text.as_bytes()));
+        let whole = NewMessage {
+            blob: NewBlob::Written(written),
+            ..message("", &["\\Seen"])
+        };
+        store.append(inbox.id, vec![whole]).await.unwrap();
+        let mut cut = store.begin_blob(about, 20_000).await.unwrap();
+        cut.write(&text.as_bytes()[..10_000]).await.unwrap();
+    }
+    drop(store);
+    for _ in 0..2 {
+        let expected = format!("1 \\Seen: {text}\n2 \\Seen: {text}\n");
+        assert_eq!(stage.listing(inbox.id).await, expected);
+        assert_eq!(stage.store().check(false).await.unwrap(), []);
+        stage.reopen();
+    }
 }
 
 /// One operation of a batch is refused, the others stand.
