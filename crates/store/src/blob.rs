@@ -42,8 +42,8 @@ pub struct Written {
     pub reservation: Box<dyn Reservation>,
 }
 
-/// A claim on room that has been written but is named by nothing yet. Dropping it frees the room, unless
-/// [`Reservation::keep`] was called.
+/// A claim on room that has been written but is named by nothing yet. Dropping it frees the room,
+/// unless [`Reservation::keep`] was called.
 pub trait Reservation: Send + Sync + std::fmt::Debug {
     /// The bytes are wanted.
     fn keep(&mut self);
@@ -62,12 +62,12 @@ impl NewBlob {
 
 /// A keeper of message bytes. Bytes never change once written.
 pub trait Blobs: Send + Sync {
-    /// Makes all of these durable. On `Ok` each has its location, in order; on `Err` none counts, and what
-    /// was written of them is room to be reaped.
+    /// Makes all of these durable. On `Ok` each has its location, in order; on `Err` none counts,
+    /// and what was written of them is room to be reaped.
     ///
     /// # Errors
-    /// [`crate::Error::Full`] if there is no room; [`crate::Error::Unavailable`] after a failed sync, and from then on
-    /// until the keeper is opened again.
+    /// [`crate::Error::Full`] if there is no room; [`crate::Error::Unavailable`] after a failed
+    /// sync, and from then on until the keeper is opened again.
     fn put<'a>(&'a self, blobs: Vec<(About, NewBlob)>) -> Reply<'a, Vec<Location>>;
 
     /// Starts a blob whose bytes arrive in pieces.
@@ -82,16 +82,17 @@ pub trait Blobs: Send + Sync {
     /// [`crate::Error::Corrupt`] if there are none or their checksum is wrong.
     fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes>;
 
-    /// Gives up blobs that nothing names any more. Their room is free again sooner or later; doing it twice is
-    /// harmless. Blobs of the same call may share files. Returns bytes freed at once.
+    /// Gives up blobs that nothing names any more. Their room is free again sooner or later; doing
+    /// it twice is harmless. Blobs of the same call may share files. Returns bytes freed at once.
     fn forget<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, u64>;
 
     /// Everything there is, also what nothing names: to compare with an index, or to build one.
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>>;
 
-    /// Moves blobs together, so that files which hold mostly forgotten ones can go; at most some hundred
-    /// megabytes a call. Returns old and new locations: the index takes over the new ones, durably, and then, when nobody
-    /// reads there any more, the old ones are forgotten. Where the index does not know the old one, the new one is forgotten.
+    /// Moves blobs together, so that files which hold mostly forgotten ones can go; at most some
+    /// hundred megabytes a call. Returns old and new locations: the index takes over the new ones,
+    /// durably, and then, when nobody reads there any more, the old ones are forgotten. Where the
+    /// index does not know the old one, the new one is forgotten.
     ///
     /// A keeper with a file a blob has nothing to move.
     fn compact(&self) -> Reply<'_, Vec<(Location, Location)>> {

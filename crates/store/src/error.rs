@@ -5,8 +5,8 @@ use std::sync::Arc;
 /// Why a store call did not happen. There is a variant for every case that a client is told apart
 /// (RFC 5530) and one for all others.
 ///
-/// Nothing in here is sent to a client: the session maps a variant to a fixed status line, and logs the error
-/// with its sources. Cloned where one failure ends a whole batch.
+/// Nothing in here is sent to a client: the session maps a variant to a fixed status line, and logs
+/// the error with its sources. Cloned where one failure ends a whole batch.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -52,8 +52,8 @@ pub enum Error {
     /// The disk is full, or read-only. Nothing has changed; reads go on.
     #[error("no room to write: {0}")]
     Full(#[source] Arc<std::io::Error>),
-    /// The engine can't be reached, is busy, or stopped writing after a failed sync; the same call may
-    /// work later.
+    /// The engine can't be reached, is busy, or stopped writing after a failed sync; the same call
+    /// may work later.
     #[error("storage is unavailable: {0}")]
     Unavailable(Arc<str>),
     /// What is stored contradicts itself. Never caused by a client.

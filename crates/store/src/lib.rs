@@ -1,7 +1,7 @@
 //! What storage engines promise, and the engines.
 //!
-//! A [`Store`] keeps accounts, mailboxes and the metadata of messages; [`Blobs`] keeps their bytes. What is
-//! open is held in memory as a [`Mailbox`], which all sessions of this process share.
+//! A [`Store`] keeps accounts, mailboxes and the metadata of messages; [`Blobs`] keeps their bytes.
+//! What is open is held in memory as a [`Mailbox`], which all sessions of this process share.
 
 mod blob;
 pub mod blobs;
@@ -31,9 +31,10 @@ pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + '
 
 /// A storage engine: accounts, mailboxes, message metadata and their changes.
 ///
-/// Every method that changes something is one transaction: it happens whole or not at all, and what it
-/// returned `Ok` for survives a power cut. Changes of one mailbox take mod-sequences in commit order, and are
-/// in the shared [`Mailbox`] before the call returns. No method is called once per message.
+/// Every method that changes something is one transaction: it happens whole or not at all, and what
+/// it returned `Ok` for survives a power cut. Changes of one mailbox take mod-sequences in commit
+/// order, and are in the shared [`Mailbox`] before the call returns. No method is called once per
+/// message.
 pub trait Store: Send + Sync {
     // Accounts.
 
@@ -53,13 +54,15 @@ pub trait Store: Send + Sync {
     /// All accounts, in order of creation.
     fn accounts(&self) -> Reply<'_, Vec<Account>>;
 
-    /// Removes an account with all its mail. Sessions that have its mailboxes open see them deleted.
+    /// Removes an account with all its mail. Sessions that have its mailboxes open see them
+    /// deleted.
     ///
     /// # Errors
     /// [`Error::NoAccount`].
     fn remove_account(&self, account: AccountId) -> Reply<'_, ()>;
 
-    /// Sets an account's own limit on the size of an appended message; `None` goes back to the default.
+    /// Sets an account's own limit on the size of an appended message; `None` goes back to the
+    /// default.
     ///
     /// # Errors
     /// [`Error::NoAccount`].
@@ -78,8 +81,8 @@ pub trait Store: Send + Sync {
         name: &'a MailboxName,
     ) -> Reply<'a, Option<MailboxInfo>>;
 
-    /// The names an account subscribed to, in order; there need be no mailbox of that name (RFC 3501
-    /// §6.3.6).
+    /// The names an account subscribed to, in order; there need be no mailbox of that name (RFC
+    /// 3501 §6.3.6).
     fn subscriptions(&self, account: AccountId) -> Reply<'_, Vec<MailboxName>>;
 
     /// Subscribes or unsubscribes a name. Saying what is already so is no error.
@@ -90,12 +93,12 @@ pub trait Store: Send + Sync {
         subscribed: bool,
     ) -> Reply<'a, ()>;
 
-    /// Makes a mailbox and those above it that are missing, and subscribes to the ones made. Its UIDVALIDITY is above any
-    /// that the account ever had.
+    /// Makes a mailbox and those above it that are missing, and subscribes to the ones made. Its
+    /// UIDVALIDITY is above any that the account ever had.
     ///
     /// # Errors
-    /// [`Error::MailboxExists`]; [`Error::TooManyMailboxes`]; [`Error::SpecialUseTaken`] if another mailbox has
-    /// that use. Nothing has changed.
+    /// [`Error::MailboxExists`]; [`Error::TooManyMailboxes`]; [`Error::SpecialUseTaken`] if another
+    /// mailbox has that use. Nothing has changed.
     fn create_mailbox<'a>(
         &'a self,
         account: AccountId,
@@ -103,16 +106,16 @@ pub trait Store: Send + Sync {
         special_use: Option<SpecialUse>,
     ) -> Reply<'a, MailboxInfo>;
 
-    /// Deletes a mailbox with its messages; those below it stay (RFC 3501 §6.3.4). Its subscription stays. Sessions that have it
-    /// open see it deleted.
+    /// Deletes a mailbox with its messages; those below it stay (RFC 3501 §6.3.4). Its subscription
+    /// stays. Sessions that have it open see it deleted.
     ///
     /// # Errors
     /// [`Error::NoMailbox`]; [`Error::Inbox`] for INBOX.
     fn delete_mailbox(&self, mailbox: MailboxId) -> Reply<'_, ()>;
 
-    /// Renames a mailbox and all below it, making what is missing above the new name. Ids, UIDs, UIDVALIDITY and
-    /// subscriptions go along. INBOX is not renamed: its messages move to a new mailbox of that name, and
-    /// what is below it stays (RFC 3501 §6.3.5).
+    /// Renames a mailbox and all below it, making what is missing above the new name. Ids, UIDs,
+    /// UIDVALIDITY and subscriptions go along. INBOX is not renamed: its messages move to a new
+    /// mailbox of that name, and what is below it stays (RFC 3501 §6.3.5).
     ///
     /// # Errors
     /// [`Error::NoMailbox`]; [`Error::MailboxExists`] if one of the new names is taken;
@@ -130,8 +133,8 @@ pub trait Store: Send + Sync {
     /// [`Error::NoMailbox`].
     fn open(&self, mailbox: MailboxId) -> Reply<'_, Arc<Mailbox>>;
 
-    /// Brings an open mailbox up to date with what other nodes did. An engine with one process has nothing
-    /// to do.
+    /// Brings an open mailbox up to date with what other nodes did. An engine with one process has
+    /// nothing to do.
     fn refresh<'a>(&'a self, _mailbox: &'a Mailbox) -> Reply<'a, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -141,8 +144,8 @@ pub trait Store: Send + Sync {
     /// Adds messages, all or none, with ascending UIDs in the order given and one mod-sequence.
     ///
     /// # Errors
-    /// [`Error::NoMailbox`], [`Error::TooManyKeywords`], [`Error::UidsExhausted`], [`Error::Full`] (the disk; reads
-    /// go on). Nothing has changed.
+    /// [`Error::NoMailbox`], [`Error::TooManyKeywords`], [`Error::UidsExhausted`], [`Error::Full`]
+    /// (the disk; reads go on). Nothing has changed.
     fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Reply<'_, Appended>;
 
     /// Adds messages to several mailboxes at once, all or none: one delivery to many recipients.
@@ -151,12 +154,12 @@ pub trait Store: Send + Sync {
     /// As [`Store::append`].
     fn deliver(&self, deliveries: Vec<(MailboxId, Vec<NewMessage>)>) -> Reply<'_, Vec<Appended>>;
 
-    /// Starts a message whose bytes come in pieces; what it makes goes into a [`NewMessage`]. Dropped, it
-    /// leaves nothing behind.
+    /// Starts a message whose bytes come in pieces; what it makes goes into a [`NewMessage`].
+    /// Dropped, it leaves nothing behind.
     fn begin_blob(&self, about: About, size_bytes: u64) -> Reply<'_, Box<dyn BlobWriter>>;
 
-    /// Changes flags of those of `uids` that exist. Messages whose flags already are so are left alone and
-    /// keep their mod-sequence.
+    /// Changes flags of those of `uids` that exist. Messages whose flags already are so are left
+    /// alone and keep their mod-sequence.
     ///
     /// With `unchanged_since`, messages whose mod-sequence is above it are left alone and reported
     /// (RFC 7162 §3.1.3).
@@ -172,8 +175,8 @@ pub trait Store: Send + Sync {
         unchanged_since: Option<ModSeq>,
     ) -> Reply<'a, FlagsSet>;
 
-    /// Removes messages that carry `\Deleted` for good, and says which ones. `among` narrows it to those
-    /// UIDs (RFC 4315 §2.1); UIDs that are not there are passed over.
+    /// Removes messages that carry `\Deleted` for good, and says which ones. `among` narrows it to
+    /// those UIDs (RFC 4315 §2.1); UIDs that are not there are passed over.
     ///
     /// # Errors
     /// [`Error::NoMailbox`]; nothing has changed.
@@ -189,8 +192,9 @@ pub trait Store: Send + Sync {
     /// As [`Store::expunge`].
     fn remove<'a>(&'a self, mailbox: MailboxId, uids: &'a NumberSet) -> Reply<'a, Expunged>;
 
-    /// Copies messages with flags and dates, without copying bytes; with `remove`, moves them in the same
-    /// transaction (RFC 6851). UIDs that are not there are passed over. Source and target may be the same.
+    /// Copies messages with flags and dates, without copying bytes; with `remove`, moves them in
+    /// the same transaction (RFC 6851). UIDs that are not there are passed over. Source and target
+    /// may be the same.
     ///
     /// # Errors
     /// [`Error::NoMailbox`] for the source, [`Error::NoTarget`] for the target,
@@ -203,8 +207,8 @@ pub trait Store: Send + Sync {
         remove: bool,
     ) -> Reply<'a, Copied>;
 
-    /// What is stored of these messages, in the order given. The rows need not exist any more if they were
-    /// expunged within the grace period. One query for all.
+    /// What is stored of these messages, in the order given. The rows need not exist any more if
+    /// they were expunged within the grace period. One query for all.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if a blob has no row.
@@ -227,11 +231,13 @@ pub trait Store: Send + Sync {
     /// [`Error::Engine`] with the path; the copy may be incomplete, the store is untouched.
     fn backup<'a>(&'a self, directory: &'a std::path::Path) -> Reply<'a, ()>;
 
-    /// Compares rows, counters, blobs and checksums. With `repair`, mends what can be mended without losing
-    /// a message: counters are recomputed, messages found only among the blobs come back.
+    /// Compares rows, counters, blobs and checksums. With `repair`, mends what can be mended
+    /// without losing a message: counters are recomputed, messages found only among the blobs come
+    /// back.
     fn check(&self, repair: bool) -> Reply<'_, Vec<Finding>>;
 
-    /// Removes bytes that no message names and whose grace period is over; compacts. Returns the bytes freed.
+    /// Removes bytes that no message names and whose grace period is over; compacts. Returns the
+    /// bytes freed.
     fn reap(&self) -> Reply<'_, u64>;
 }
 

@@ -11,7 +11,8 @@ use crate::Error;
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A lock on a database or a directory, which the kernel releases when this is dropped or the process ends.
+/// A lock on a database or a directory, which the kernel releases when this is dropped or the
+/// process ends.
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
 

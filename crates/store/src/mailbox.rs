@@ -1,7 +1,8 @@
 //! A mailbox in memory, one for all sessions of this process that have it open.
 //!
-//! The engine's committer alone changes it, after the change is durable; everybody else reads. A session that wants to know
-//! what happened asks for the rows changed since the mod-sequence it knows; there are no queues.
+//! The engine's committer alone changes it, after the change is durable; everybody else reads. A
+//! session that wants to know what happened asks for the rows changed since the mod-sequence it
+//! knows; there are no queues.
 
 mod cache;
 mod chunk;
@@ -153,15 +154,16 @@ impl Mailbox {
         self.deleted.load(Ordering::Acquire)
     }
 
-    /// Wakes whoever waits on it after each change, and after a deletion. The value is the highest mod-sequence that can be
-    /// read.
+    /// Wakes whoever waits on it after each change, and after a deletion. The value is the highest
+    /// mod-sequence that can be read.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.published.subscribe()
     }
 
-    /// A look at the rows. Changes wait for it, so it is short: some hundred rows at a time, nothing
-    /// that waits in between (the guard can't cross an `.await` of a task that moves between threads).
+    /// A look at the rows. Changes wait for it, so it is short: some hundred rows at a time,
+    /// nothing that waits in between (the guard can't cross an `.await` of a task that moves
+    /// between threads).
     #[must_use]
     pub fn read(&self) -> Rows<'_> {
         Rows {
@@ -169,7 +171,8 @@ impl Mailbox {
         }
     }
 
-    /// Joins those who have it selected, knowing everything up to now. To be called before the first look.
+    /// Joins those who have it selected, knowing everything up to now. To be called before the
+    /// first look.
     #[must_use]
     pub fn join(self: &Arc<Self>) -> Member {
         let synced = self.counters().highest_modseq.0;
@@ -344,8 +347,9 @@ impl Rows<'_> {
         self.state.counters.uid_next
     }
 
-    /// Of the latest expunge. A session that was told everything up to here need not look for expunged messages. Of
-    /// a mailbox in which nothing was expunged since it was opened, the highest when it was.
+    /// Of the latest expunge. A session that was told everything up to here need not look for
+    /// expunged messages. Of a mailbox in which nothing was expunged since it was opened, the
+    /// highest when it was.
     #[must_use]
     pub fn expunged_modseq(&self) -> ModSeq {
         ModSeq(self.state.expunged_modseq)
@@ -383,8 +387,8 @@ impl Rows<'_> {
         self.state.rows.uid_runs(0).collect()
     }
 
-    /// Which UIDs of `known`, ranges that ascend, are not here any more. Linear in the ranges and the rows between
-    /// the first and the last.
+    /// Which UIDs of `known`, ranges that ascend, are not here any more. Linear in the ranges and
+    /// the rows between the first and the last.
     pub fn missing_among(&self, known: impl Iterator<Item = (u32, u32)>) -> NumberSet {
         let mut known = known.peekable();
         let start = known.peek().map_or(u32::MAX, |&(from, _)| from);

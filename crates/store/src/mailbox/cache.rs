@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::{Delta, Mailbox};
 
-/// Every mailbox that anybody holds, and as many others as fit. There is never more than one [`Mailbox`] of an
-/// id that still gets changes.
+/// Every mailbox that anybody holds, and as many others as fit. There is never more than one
+/// [`Mailbox`] of an id that still gets changes.
 pub(crate) struct Cache {
     limit_bytes: usize,
     inner: Mutex<Inner>,
@@ -34,8 +34,8 @@ struct Ready {
     used: u64,
 }
 
-/// A mailbox that somebody is reading from disk. What is committed meanwhile is kept, since it may or may not be in what
-/// they read. When this is dropped, those who wait look again.
+/// A mailbox that somebody is reading from disk. What is committed meanwhile is kept, since it may
+/// or may not be in what they read. When this is dropped, those who wait look again.
 struct Loading {
     deltas: Vec<Delta>,
     done: watch::Sender<()>,
@@ -95,7 +95,8 @@ impl Cache {
         }
     }
 
-    /// Brings durable changes into memory, in order. Returns the mailboxes whose watchers are to be woken.
+    /// Brings durable changes into memory, in order. Returns the mailboxes whose watchers are to be
+    /// woken.
     pub(crate) fn apply(&self, deltas: Vec<Delta>) -> Vec<Arc<Mailbox>> {
         let mut touched: Vec<Arc<Mailbox>> = Vec::new();
         for delta in deltas {
@@ -179,8 +180,9 @@ impl Inner {
         }
     }
 
-    /// Drops what was not used for longest and nobody holds, until there is an eighth to spare: so that the next
-    /// ones need not sort again. Nobody can take hold meanwhile, as that goes through here.
+    /// Drops what was not used for longest and nobody holds, until there is an eighth to spare: so
+    /// that the next ones need not sort again. Nobody can take hold meanwhile, as that goes through
+    /// here.
     fn evict(&mut self, limit_bytes: usize) {
         if self.size_bytes <= limit_bytes {
             return;

@@ -4,8 +4,8 @@ use pillarbox_model::{BlobId, Flags, InternalDate, ModSeq, NumberSet, Uid};
 
 use super::Row;
 
-/// Rows in one chunk. Large enough that a pass over a mailbox is a pass over arrays, small enough that removing
-/// a row in the middle moves 40 KB at most.
+/// Rows in one chunk. Large enough that a pass over a mailbox is a pass over arrays, small enough
+/// that removing a row in the middle moves 40 KB at most.
 pub(super) const CHUNK_ROWS: usize = 1_024;
 
 /// Rows in ascending order of UIDs: 40 bytes each.
@@ -84,7 +84,8 @@ impl Chunk {
     }
 }
 
-/// Seconds and zone in 64 bits: a zone is less than a day (RFC 3501 §9, `zone`), so 12 bits hold it.
+/// Seconds and zone in 64 bits: a zone is less than a day (RFC 3501 §9, `zone`), so 12 bits hold
+/// it.
 fn pack(date: InternalDate) -> i64 {
     let seconds = date.unix_seconds.clamp(-(1 << 51), (1 << 51) - 1);
     seconds << 12 | i64::from(date.zone_minutes.clamp(-2_048, 2_047) + 2_048)
@@ -200,7 +201,8 @@ impl Chunks {
         })
     }
 
-    /// Gives messages the flags they have now. `flagged` ascends; UIDs that are not there are passed over.
+    /// Gives messages the flags they have now. `flagged` ascends; UIDs that are not there are
+    /// passed over.
     pub(super) fn set_flags(&mut self, flagged: &[(Uid, Flags)], modseq: u64) {
         let Some(&(first, _)) = flagged.first() else {
             return;
@@ -243,8 +245,8 @@ impl Chunks {
         gone
     }
 
-    /// Puts chunks together that fit into one, so that a mailbox which lost most messages does not keep many
-    /// almost empty ones.
+    /// Puts chunks together that fit into one, so that a mailbox which lost most messages does not
+    /// keep many almost empty ones.
     fn merge(&mut self) {
         let mut merged: Vec<Chunk> = Vec::with_capacity(self.chunks.len());
         for mut chunk in self.chunks.drain(..) {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Row;
 
-/// Expunged rows that stay readable in one mailbox. A session that reads nothing for long while others expunge more
-/// than this sees the oldest of them as gone: their number must end somewhere, and these take some 10 MB.
+/// Expunged rows that stay readable in one mailbox. A session that reads nothing for long while
+/// others expunge more than this sees the oldest of them as gone: their number must end somewhere,
+/// and these take some 10 MB.
 pub(super) const DEPARTED_ROWS: usize = 100_000;
 
 /// The sessions that have a mailbox selected, by what they were told last.

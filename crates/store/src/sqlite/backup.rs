@@ -9,12 +9,12 @@ use rusqlite::backup::Backup;
 use super::Engine;
 use crate::Error;
 
-/// Pages copied at a time: all. A reader keeps no writer waiting, and a copy in steps would start again after each
-/// commit, on a busy server for ever.
+/// Pages copied at a time: all. A reader keeps no writer waiting, and a copy in steps would start
+/// again after each commit, on a busy server for ever.
 const PAGES: i32 = i32::MAX;
 
-/// Rows first, then bytes: bytes are only ever added, and none are given up meanwhile, so what the rows name is
-/// there.
+/// Rows first, then bytes: bytes are only ever added, and none are given up meanwhile, so what the
+/// rows name is there.
 pub(super) async fn backup(engine: &Engine, directory: &Path) -> Result<(), Error> {
     let _copying = engine.copying.lock().await;
     std::fs::create_dir_all(directory)?;

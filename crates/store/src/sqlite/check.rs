@@ -1,6 +1,7 @@
 //! Comparing what is stored with itself.
 //!
-//! Looking is done beside the committer, on one snapshot; mending in it, where everything is counted anew.
+//! Looking is done beside the committer, on one snapshot; mending in it, where everything is
+//! counted anew.
 
 use std::collections::HashSet;
 
@@ -20,11 +21,13 @@ const RECOVERED: &str = "Recovered";
 /// Bytes that a keeper has.
 type Kept = (Location, Option<About>, u64);
 
-/// Compares counters with rows, rows with blobs, and blobs with what their keeper has. Reads all bytes once.
+/// Compares counters with rows, rows with blobs, and blobs with what their keeper has. Reads all
+/// bytes once.
 pub(super) async fn check(engine: &Engine, repair: bool) -> Result<Vec<Finding>, Error> {
     let _copying = engine.copying.lock().await;
     let kept = engine.blobs.list().await?;
-    // Whatever was put before that list and belongs to an operation has its rows when this is answered.
+    // Whatever was put before that list and belongs to an operation has its rows when this is
+    // answered.
     engine.committer.submit(Vec::new(), |_, _| Ok(())).await?;
     let seen = tokio::task::block_in_place(|| engine.readers.with(look))?;
     let mut findings = seen.damage;
@@ -173,7 +176,8 @@ async fn mend_rows(
 }
 
 impl Tx<'_> {
-    /// Writes a mailbox's counters anew, as a change of it. UIDNEXT and the mod-sequence only ever rise.
+    /// Writes a mailbox's counters anew, as a change of it. UIDNEXT and the mod-sequence only ever
+    /// rise.
     fn recount(&mut self, id: MailboxId) -> Result<(), Error> {
         self.sql.execute(
             "UPDATE mailbox SET
@@ -217,8 +221,8 @@ async fn check_bytes(engine: &Engine, location: &Location, size: u64) -> Option<
     Some(finding(format!("blob at {}", location.0), problem))
 }
 
-/// Reports bytes that nothing names. If asked, the message comes back in a mailbox of its own, unless the account
-/// has an equal one; the bytes found are given up in their time.
+/// Reports bytes that nothing names. If asked, the message comes back in a mailbox of its own,
+/// unless the account has an equal one; the bytes found are given up in their time.
 async fn adopt(engine: &Engine, orphan: &Kept, repair: bool) -> Result<Finding, Error> {
     let (location, about, _) = orphan;
     let mut found = finding(

@@ -1,8 +1,9 @@
 //! Moving pages from the write-ahead log into the database, beside the committer.
 //!
 //! A commit that has to checkpoint makes everybody wait who is in its batch. So a task of its own
-//! does it, while batches go on. As they add to the log, it would never be empty: when it grew long in spite of
-//! this, the committer itself moves the rest between two batches, which is little by then.
+//! does it, while batches go on. As they add to the log, it would never be empty: when it grew long
+//! in spite of this, the committer itself moves the rest between two batches, which is little by
+//! then.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +58,8 @@ impl Checkpoint {
         }
     }
 
-    /// Moves the rest and begins the log anew, unless somebody reads from it for long: a backup, say.
+    /// Moves the rest and begins the log anew, unless somebody reads from it for long: a backup,
+    /// say.
     fn restart(&self, writer: &Connection) -> Result<(), Error> {
         writer.busy_timeout(PATIENCE)?;
         let moved = pages(writer, "PRAGMA wal_checkpoint(RESTART)");

@@ -1,8 +1,9 @@
 //! Group commit: all writers of the process meet here.
 //!
-//! Operations wait in a queue; one task takes all that wait, makes their blobs durable with one sync and their rows
-//! with one transaction, hands the changes to memory, and answers everybody. While it waits for the disk
-//! the next batch gathers. Durability goes blob, row, memory, answer: whoever is told OK is safe.
+//! Operations wait in a queue; one task takes all that wait, makes their blobs durable with one
+//! sync and their rows with one transaction, hands the changes to memory, and answers everybody.
+//! While it waits for the disk the next batch gathers. Durability goes blob, row, memory, answer:
+//! whoever is told OK is safe.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -158,7 +159,8 @@ impl Committer {
             !std::mem::replace(&mut queue.led, true)
         };
         if lead {
-            // A task of its own, so that a session that is cut off can't leave the queue without a leader.
+            // A task of its own, so that a session that is cut off can't leave the queue without a
+            // leader.
             let committer = self.clone();
             tokio::spawn(async move { committer.lead().await });
         }
@@ -204,8 +206,8 @@ impl Committer {
         answer(batch, &committed);
     }
 
-    /// After a transaction that was rolled back nothing names what was written for it. After one whose end is not
-    /// known something may, and nothing is written any more.
+    /// After a transaction that was rolled back nothing names what was written for it. After one
+    /// whose end is not known something may, and nothing is written any more.
     async fn give_up(&self, error: &Error, written: &[Location]) {
         if is_fatal(error) {
             self.poisoned.store(true, Ordering::Release);
@@ -383,8 +385,8 @@ fn take_with_blobs(batch: &mut Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         .collect()
 }
 
-/// Whether it is unknown, after this, what of a transaction is on disk. A full disk and a lock that was not
-/// given are no such failures: there SQLite rolls back cleanly.
+/// Whether it is unknown, after this, what of a transaction is on disk. A full disk and a lock that
+/// was not given are no such failures: there SQLite rolls back cleanly.
 fn is_fatal(error: &Error) -> bool {
     !matches!(error, Error::Full(_) | Error::Unavailable(_))
 }

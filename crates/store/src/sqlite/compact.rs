@@ -14,8 +14,9 @@ const BLOBS: usize = 10_000;
 /// A blob with its old and its new place.
 type Move = (i64, Location, Location);
 
-/// Lets the keeper move blobs, and takes over their new places. Old ones are doomed: sessions may still
-/// read there for the grace period. A crash on the way leaves copies that no row names; a check finds them.
+/// Lets the keeper move blobs, and takes over their new places. Old ones are doomed: sessions may
+/// still read there for the grace period. A crash on the way leaves copies that no row names; a
+/// check finds them.
 pub(super) async fn compact(engine: &Engine) -> Result<(), Error> {
     let moved: HashMap<Location, Location> = engine.blobs.compact().await?.into_iter().collect();
     if moved.is_empty() {
@@ -37,8 +38,8 @@ pub(super) async fn compact(engine: &Engine) -> Result<(), Error> {
     Ok(())
 }
 
-/// The blobs that were moved, and new places that belong to none. One pass over all rows: cheaper than an
-/// index of places, which every append would pay for.
+/// The blobs that were moved, and new places that belong to none. One pass over all rows: cheaper
+/// than an index of places, which every append would pay for.
 fn find(
     sql: &Connection,
     mut moved: HashMap<Location, Location>,

@@ -1,8 +1,9 @@
 //! A process under load is killed, again and again; what it acknowledged has to be there.
 //!
-//! The child is this test binary, told by the environment to run [`child`]. Each writer appends to INBOX, flags
-//! what it appended, and moves some of it to a mailbox of its own; after each answer it says so on standard output, in one
-//! line. The parent kills it in the middle and believes the lines that are complete.
+//! The child is this test binary, told by the environment to run [`child`]. Each writer appends to
+//! INBOX, flags what it appended, and moves some of it to a mailbox of its own; after each answer
+//! it says so on standard output, in one line. The parent kills it in the middle and believes the
+//! lines that are complete.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -65,7 +65,8 @@ impl Tx<'_> {
                 change.flagged.push((Uid(uid), after));
             }
         }
-        // RFC 7162 §3.1.3: those unlike what the client thinks fail even where nothing would differ.
+        // RFC 7162 §3.1.3: those unlike what the client thinks fail even where nothing would
+        // differ.
         if unchanged_since.is_some() {
             result.modified = self.newer(id, uids, limit)?;
         }

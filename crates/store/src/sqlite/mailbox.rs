@@ -130,7 +130,8 @@ impl Tx<'_> {
         let uid_validity = self.next_uid_validity(account)?;
         self.sql
             .prepare_cached(
-                "INSERT INTO mailbox (account, name, special_use, uid_validity) VALUES (?, ?, ?, ?)",
+                "INSERT INTO mailbox (account, name, special_use, uid_validity)
+                 VALUES (?, ?, ?, ?)",
             )?
             .execute(params![
                 account.0 as i64,

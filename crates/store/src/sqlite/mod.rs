@@ -41,8 +41,8 @@ use crate::{
     MailboxInfo, NewMessage, Reply, Store,
 };
 
-/// SQLite's page cache of a connection that reads, in the way of `PRAGMA cache_size`: 8 MB, of which little is used
-/// as large mailboxes are read once, into memory.
+/// SQLite's page cache of a connection that reads, in the way of `PRAGMA cache_size`: 8 MB, of
+/// which little is used as large mailboxes are read once, into memory.
 const READER_CACHE: i64 = -8 * 1024;
 /// And of the one that writes: 64 MB. Pages that it changes are touched in every batch.
 const WRITER_CACHE: i64 = -64 * 1024;
@@ -54,7 +54,8 @@ pub struct Settings {
     pub path: PathBuf,
     /// Between levels of mailbox names.
     pub delimiter: Delimiter,
-    /// SQLite's page cache of each connection: pages if positive, KiB if negative, chosen here if 0.
+    /// SQLite's page cache of each connection: pages if positive, KiB if negative, chosen here if
+    /// 0.
     pub cache_size: i64,
     /// How long a statement waits for another process.
     pub busy_timeout: Duration,
@@ -85,7 +86,8 @@ pub struct Engine {
     readers: Readers,
     blobs: Arc<dyn Blobs>,
     settings: Settings,
-    /// Held while bytes are copied or given up: what a backup's rows name must not go before its bytes are copied.
+    /// Held while bytes are copied or given up: what a backup's rows name must not go before its
+    /// bytes are copied.
     copying: tokio::sync::Mutex<()>,
 }
 
@@ -130,8 +132,8 @@ impl Engine {
     /// Opens a database, making or updating it if need be.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a newer program wrote it, or it is none; [`Error::Unavailable`] if another process has it
-    /// open. It is untouched.
+    /// [`Error::Corrupt`] if a newer program wrote it, or it is none; [`Error::Unavailable`] if
+    /// another process has it open. It is untouched.
     pub fn open(settings: Settings, blobs: Arc<dyn Blobs>) -> Result<Self, Error> {
         let lock = Lock::take(&settings.path)?;
         let connection = connect(&settings)?;

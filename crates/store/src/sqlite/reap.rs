@@ -9,13 +9,13 @@ use crate::{Error, Location};
 
 /// Blobs given up in one go: bounds the transaction.
 const BLOBS: i64 = 10_000;
-/// Ranges of expunged UIDs kept for each mailbox. A client that is further behind is answered by comparing what
-/// it knows with what there is.
+/// Ranges of expunged UIDs kept for each mailbox. A client that is further behind is answered by
+/// comparing what it knows with what there is.
 const EXPUNGED_RANGES: i64 = 10_000;
 
-/// Gives up blobs whose grace period is over: first their rows, durably, then their bytes. In between they are
-/// listed as doomed, so that a crash neither leaks them nor makes them look like lost messages. Then what lives
-/// is moved out of files that are mostly empty.
+/// Gives up blobs whose grace period is over: first their rows, durably, then their bytes. In
+/// between they are listed as doomed, so that a crash neither leaks them nor makes them look like
+/// lost messages. Then what lives is moved out of files that are mostly empty.
 pub(super) async fn reap(engine: &Engine) -> Result<u64, Error> {
     let _copying = engine.copying.lock().await;
     let before = now() - engine.settings.grace.as_secs() as i64;
@@ -81,7 +81,8 @@ fn trim_expunged(sql: &Connection) -> Result<(), Error> {
     for mailbox in long.collect::<Result<Vec<_>, _>>()? {
         sql.execute(
             "UPDATE mailbox SET expunge_floor =
-               (SELECT modseq FROM expunged WHERE mailbox = ?1 ORDER BY modseq DESC LIMIT 1 OFFSET ?2)
+               (SELECT modseq FROM expunged WHERE mailbox = ?1
+                ORDER BY modseq DESC LIMIT 1 OFFSET ?2)
              WHERE id = ?1",
             [mailbox, EXPUNGED_RANGES],
         )?;

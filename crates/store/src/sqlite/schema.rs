@@ -4,8 +4,8 @@ use rusqlite::Connection;
 
 use crate::Error;
 
-/// Each step is one version: step `n` makes a database of version `n` one of version `n + 1`. Steps are never
-/// changed once released.
+/// Each step is one version: step `n` makes a database of version `n` one of version `n + 1`. Steps
+/// are never changed once released.
 const STEPS: &[&str] = &[V1];
 
 const V1: &str = "

@@ -72,7 +72,8 @@ mod over_pack {
     crate::contract!(new);
 }
 
-/// Two thirds of the mail go, and their room with them; what stays is read from where it was moved to.
+/// Two thirds of the mail go, and their room with them; what stays is read from where it was moved
+/// to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn room_of_expunged_messages_comes_back() {
     let directory = tempfile::tempdir().unwrap();
@@ -369,8 +370,8 @@ async fn a_backup_is_a_store() {
     assert_eq!(restored.store().check(false).await.unwrap(), []);
 }
 
-/// After a commit whose outcome is not known nothing is written any more, until the store is opened again; nobody sees
-/// what was not acknowledged.
+/// After a commit whose outcome is not known nothing is written any more, until the store is opened
+/// again; nobody sees what was not acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_commit_stops_all_writing() {
     let (directory, memory) = (tempfile::tempdir().unwrap(), Arc::new(Memory::default()));

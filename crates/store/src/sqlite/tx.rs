@@ -112,8 +112,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes bytes that no row names, to be given up a grace period after `since`: so that they are not taken for
-    /// lost messages.
+    /// Notes bytes that no row names, to be given up a grace period after `since`: so that they are
+    /// not taken for lost messages.
     pub(super) fn doom(&self, places: &[Location], since: i64) -> Result<(), Error> {
         for place in places {
             self.sql

@@ -1,6 +1,7 @@
 //! What every engine has to do over every keeper of blobs, as tests that know neither.
 //!
-//! An engine passes by running each of [`stories`], and [`model::random_operations`], on a [`Stage`].
+//! An engine passes by running each of [`stories`], and [`model::random_operations`], on a
+//! [`Stage`].
 
 mod expected;
 pub mod memory;

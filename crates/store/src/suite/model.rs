@@ -1,7 +1,7 @@
 //! Random operations do to a store what they do to a model of a few maps.
 //!
-//! An operation is a number, which is understood by what is there when its turn comes: so any part of a list
-//! of operations is a list of operations, and one that fails can be made shorter.
+//! An operation is a number, which is understood by what is there when its turn comes: so any part
+//! of a list of operations is a list of operations, and one that fails can be made shorter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -23,8 +23,8 @@ struct Pair<'s> {
     held: Vec<std::sync::Arc<Mailbox>>,
 }
 
-/// Runs `rounds` lists of random operations, each on a new stage. A list that goes wrong is made shorter before it is
-/// reported.
+/// Runs `rounds` lists of random operations, each on a new stage. A list that goes wrong is made
+/// shorter before it is reported.
 ///
 /// # Panics
 /// If the store does something else than the model.

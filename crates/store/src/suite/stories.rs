@@ -149,8 +149,8 @@ pub async fn writers_that_meet_get_one_uid_each(stage: &mut Stage) {
     assert_eq!(stage.store().check(false).await.unwrap(), []);
 }
 
-/// While writers are at work, whoever reads sees mod-sequences rise, UIDs ascend, and of an append of two messages
-/// never one.
+/// While writers are at work, whoever reads sees mod-sequences rise, UIDs ascend, and of an append
+/// of two messages never one.
 pub async fn changes_are_seen_in_order_and_whole(stage: &mut Stage) {
     let inbox = stage.inbox().await.id;
     let open = stage.store().open(inbox).await.unwrap();
@@ -227,8 +227,8 @@ pub async fn a_mailbox_opened_while_others_write_misses_nothing(stage: &mut Stag
     assert_eq!(before.lines().count(), 6 * 12);
 }
 
-/// A long message is written as it comes; one that is cut off leaves nothing, and one that the account has takes no
-/// room.
+/// A long message is written as it comes; one that is cut off leaves nothing, and one that the
+/// account has takes no room.
 pub async fn a_message_may_come_in_pieces(stage: &mut Stage) {
     let inbox = stage.inbox().await;
     let about = About {
