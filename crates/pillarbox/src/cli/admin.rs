@@ -15,7 +15,7 @@ use pillarbox_store::{Account, MailboxInfo};
 use serde::{Deserialize, Serialize};
 
 use super::console::{Console, Terminal};
-use super::{Context, Failure, backup, check, creds, imap_acct, imap_mboxes, imap_msgs};
+use super::{Context, Failure, backup, check, creds, imap_acct, imap_mboxes, imap_msgs, transfer};
 use crate::assemble::{self, Mode, Options, Server};
 use crate::auth::pass_table::PassTable;
 use crate::control;
@@ -39,6 +39,10 @@ pub enum Admin {
     Backup(backup::Backup),
     /// Look for damage, and repair it
     Check(check::Check),
+    /// Bring mail from files into an account
+    Import(transfer::Import),
+    /// Write the mail of an account into files
+    Export(transfer::Export),
 }
 
 /// Where a command finds what the configuration's blocks made.
@@ -69,13 +73,18 @@ impl Admin {
             Self::ImapMsgs(command) => command.perform(blocks, console).await,
             Self::Backup(command) => command.perform(blocks, console).await,
             Self::Check(command) => command.perform(blocks, console).await,
+            Self::Import(command) => command.perform(blocks, console).await,
+            Self::Export(command) => command.perform(blocks, console).await,
         }
     }
 
     /// Finds out where the store is open, and runs the command there.
     pub(super) fn run(mut self, context: &Context) -> Outcome {
-        if let Self::Backup(backup) = &mut self {
-            backup.make_absolute()?;
+        match &mut self {
+            Self::Backup(backup) => backup.make_absolute()?,
+            Self::Import(import) => import.make_absolute()?,
+            Self::Export(export) => export.make_absolute()?,
+            _ => {}
         }
         let tree = context.load()?;
         let globals = assemble::globals(&tree).map_err(Failure::Configuration)?;

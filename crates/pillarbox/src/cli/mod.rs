@@ -18,6 +18,7 @@ mod imap_msgs;
 mod man;
 mod quickstart;
 mod run;
+mod transfer;
 mod verify_config;
 mod version;
 

@@ -8,3 +8,4 @@ mod process;
 mod quickstart;
 mod samples;
 mod session;
+mod transfer;
