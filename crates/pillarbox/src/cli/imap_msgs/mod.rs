@@ -268,13 +268,14 @@ async fn remove(
 /// comes from does.
 fn with_crlf(bytes: Bytes) -> Bytes {
     let bare = |&at: &usize| at == 0 || bytes[at - 1] != b'\r';
-    let bare: Vec<usize> = memchr::memchr_iter(b'\n', &bytes).filter(bare).collect();
-    if bare.is_empty() {
+    let all_bare = || memchr::memchr_iter(b'\n', &bytes).filter(bare);
+    let missing = all_bare().count();
+    if missing == 0 {
         return bytes;
     }
-    let mut text = Vec::with_capacity(bytes.len() + bare.len());
+    let mut text = Vec::with_capacity(bytes.len() + missing);
     let mut from = 0;
-    for at in bare {
+    for at in all_bare() {
         text.extend_from_slice(&bytes[from..at]);
         text.push(b'\r');
         from = at;
