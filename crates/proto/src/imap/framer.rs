@@ -167,7 +167,9 @@ impl Framer {
             State::Data => self.data_line(input),
             State::Literal(0) | State::Message(0) => (0, self.end_literal()),
             State::Literal(left) => {
-                let taken = input.len().min(*left);
+                let wanted = &input[..input.len().min(*left)];
+                // What follows a NUL is thrown away, and is counted as such however it is cut.
+                let taken = memchr::memchr(0, wanted).map_or(wanted.len(), |at| at + 1);
                 *left -= taken;
                 (taken, self.literal(&input[..taken]))
             }
@@ -324,13 +326,15 @@ impl Framer {
         self.frame.literals.iter().filter(|l| kind(&l.data)).count()
     }
 
-    /// Some bytes of a literal that is held.
+    /// Some bytes of a literal that is held; a NUL is the last of them.
     fn literal(&mut self, data: &[u8]) -> Option<Event<'static>> {
         self.frame.bytes.extend_from_slice(data);
-        memchr::memchr(0, data)?;
         let State::Literal(left) = self.state else {
             return None;
         };
+        if data.last() != Some(&0) {
+            return None;
+        }
         let tag = self.clear();
         self.state = State::Swallow(self.swallowing(tag, Some(FrameError::Nul), left as u64));
         None

@@ -381,6 +381,23 @@ fn nul_is_refused_and_swallowed() {
 }
 
 #[test]
+fn what_follows_a_nul_counts_as_thrown_away() {
+    let limits = FrameLimits {
+        swallow_bytes: 8,
+        ..LIMITS
+    };
+    let fits = b"a X {8+}\r\nx\0123456\r\nb NOOP\r\n";
+    check_under(
+        limits,
+        Accept,
+        fits,
+        &["refused a Nul", "command \"b NOOP\""],
+    );
+    let flood = b"a X {11+}\r\nx\0123456789\r\nb NOOP\r\n";
+    check_under(limits, Accept, flood, &["fatal Flood"]);
+}
+
+#[test]
 fn what_is_no_client_of_ours() {
     for request in [
         "GET / HTTP/1.1",
