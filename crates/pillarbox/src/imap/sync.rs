@@ -19,7 +19,7 @@ impl Session {
         expunge_allowed: bool,
         silent: Option<ModSeq>,
     ) -> io::Result<()> {
-        let Some(selected) = &mut self.selected else {
+        let Some(selected) = self.selected.as_mut().filter(|_| !self.leaving) else {
             return Ok(());
         };
         let mailbox = selected.member.mailbox().clone();

@@ -23,9 +23,10 @@ pub(super) async fn copy(
     let source = session.selected()?.member.mailbox().id();
     let store = session.endpoint.storage.store.clone();
     let copied = store.copy(source, &uids, target.id, remove).await?;
-    // Nothing copied, nothing to say: unknown UIDs are no error (RFC 3501 §6.4.8).
+    // Nothing copied, nothing to say: unknown UIDs are no error (RFC 3501 §6.4.8), nor is a saved
+    // result that is empty (RFC 5182 §2.1).
     if copied.from.is_empty() {
-        return if uid {
+        return if uid || uids.is_empty() {
             Ok(Completed::default())
         } else {
             Err(Refusal::ExpungeIssued.into())

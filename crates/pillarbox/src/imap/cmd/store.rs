@@ -21,6 +21,10 @@ pub(super) async fn store(
         return Err(Refusal::ReadOnly.into());
     }
     let uids = session.resolve(uid, set)?;
+    if silent {
+        // Silence is about our own change: what others changed before must not vanish under it.
+        session.sync(false, None).await?;
+    }
     let mailbox = session.selected()?.member.mailbox().clone();
     let store = session.endpoint.storage.store.clone();
     let action = match action {
