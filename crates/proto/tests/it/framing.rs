@@ -386,14 +386,14 @@ fn what_follows_a_nul_counts_as_thrown_away() {
         swallow_bytes: 8,
         ..LIMITS
     };
-    let fits = b"a X {8+}\r\nx\0123456\r\nb NOOP\r\n";
+    let fits = b"a X {8+}\r\nx\x00123456\r\nb NOOP\r\n";
     check_under(
         limits,
         Accept,
         fits,
         &["refused a Nul", "command \"b NOOP\""],
     );
-    let flood = b"a X {11+}\r\nx\0123456789\r\nb NOOP\r\n";
+    let flood = b"a X {11+}\r\nx\x00123456789\r\nb NOOP\r\n";
     check_under(limits, Accept, flood, &["fatal Flood"]);
 }
 
