@@ -324,3 +324,38 @@ async fn c34_hostile_lines_end_in_bad_and_then_in_bye() {
     client.refused("AUTHENTICATE PLAIN", "BAD").await;
     client.ok("NOOP").await;
 }
+
+/// A multipart without parts has no structure of its own kind: RFC 3501 §9 wants at least one part.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c14_a_multipart_without_parts_still_has_a_structure() {
+    let server = Server::start();
+    let mut client = server.inbox("ann").await;
+    let mail = "Content-Type: multipart/mixed; boundary=b\r\n\r\nno parts\r\n";
+    client.append("INBOX", "", mail).await;
+    for item in ["BODY", "BODYSTRUCTURE"] {
+        let lines = client.ok(&format!("FETCH 1 {item}")).await;
+        let structure = lines[0].to_ascii_lowercase();
+        assert!(structure.contains("\"text\" \"plain\""), "{lines:?}");
+        assert!(!structure.contains("()"), "{lines:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c16_malformed_nesting_is_stored_and_told() {
+    let server = Server::start();
+    let mut client = server.inbox("ann").await;
+    let deep: String = (0..1_000)
+        .map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n"))
+        .collect();
+    let wide = format!(
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n{}",
+        "--b\r\n\r\nx\r\n".repeat(10_000)
+    );
+    for mail in [deep, wide] {
+        let uid = client.append("INBOX", "", &mail).await;
+        let lines = client.ok(&format!("UID FETCH {uid} BODYSTRUCTURE")).await;
+        assert!(lines[0].contains("BODYSTRUCTURE ("), "{uid}");
+        let lines = client.ok(&format!("UID FETCH {uid} BODY.PEEK[]")).await;
+        assert!(lines[0].contains(&mail), "{uid}");
+    }
+}
