@@ -154,10 +154,7 @@ impl fmt::Display for Welcome<'_> {
             self.trial.directory.display()
         )?;
         writeln!(f, "  IMAPS     localhost, port {imaps}")?;
-        writeln!(
-            f,
-            "  IMAP      localhost, port {imap}, with or without STARTTLS"
-        )?;
+        writeln!(f, "  IMAP      localhost, port {imap}, with STARTTLS")?;
         writeln!(f, "  user      {USER}")?;
         match &self.password {
             Some(password) => writeln!(f, "  password  {password}  (kept in {secret})\n")?,

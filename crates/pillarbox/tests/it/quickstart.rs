@@ -141,13 +141,16 @@ fn the_first_day_and_the_second() {
         "3 STATUS Sent",
         "3 STORE 1:2 +FLAGS (\\Deleted)\r\n3 EXPUNGE\r\n3 STATUS Sent",
     );
-    assert!(converse(connect(imap), &change).contains("3 OK EXPUNGE"));
+    let tls = || connect_tls(imaps, &file("certificate.pem"), "localhost");
+    assert!(converse(tls(), &change).contains("3 OK EXPUNGE"));
+    let clear = converse(connect(imap), &commands);
+    assert!(clear.contains("1 NO [PRIVACYREQUIRED]"), "{clear}");
     server.stop();
 
     let server = Running::start(&directory, [imap, imaps]);
     assert!(!server.said.contains(password), "it is told once");
     assert!(server.said.contains("password.txt"), "{}", server.said);
-    let answers = converse(connect(imap), &commands);
+    let answers = converse(tls(), &commands);
     assert!(answers.contains("* 3 EXISTS"), "{answers}");
     server.stop();
 
@@ -172,7 +175,8 @@ fn what_was_broken_off_is_done_again() {
         "1 LOGIN user@localhost {}\r\n2 SELECT INBOX\r\n3 LOGOUT\r\n",
         password.trim()
     );
-    let answers = converse(connect(ports[0]), &commands);
+    let tls = connect_tls(ports[1], &file("certificate.pem"), "localhost");
+    let answers = converse(tls, &commands);
     assert!(answers.contains("* 5 EXISTS"), "{answers}");
     server.stop();
 }
