@@ -20,9 +20,9 @@ fn message(n: u64) -> Vec<u8> {
         1..8 => random.below(400),
         _ => random.below(3_000),
     };
-    // Some are like text, and some like noise.
-    let kinds = if random.one_in(2) { 3 } else { 256 };
-    (0..len).map(|_| random.below(kinds) as u8).collect()
+    // Some are like text, and some like noise. None has zeros: the disk takes them for room never written.
+    let kinds = if random.one_in(2) { 3 } else { 255 };
+    (0..len).map(|_| 1 + random.below(kinds) as u8).collect()
 }
 
 fn about(n: u64) -> About {
