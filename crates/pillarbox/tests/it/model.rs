@@ -75,8 +75,6 @@ struct World {
     _server: Server,
     sessions: Vec<Session>,
     reference: Reference,
-    /// Which UIDs each EXISTS may speak of: all that were ever made, in order.
-    made: Vec<u32>,
 }
 
 fn flags(text: &str) -> FlagSet {
@@ -91,11 +89,11 @@ fn parenthesised<'a>(line: &'a str, after: &str) -> Option<&'a str> {
 
 impl Session {
     /// Takes in what was told. `steady` commands must not change sequence numbers (RFC 3501 §7.4.1).
-    fn hear(&mut self, lines: &[String], steady: bool, made: &[u32]) -> Result<(), String> {
+    fn hear(&mut self, lines: &[String], steady: bool) -> Result<(), String> {
         for line in lines {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
-                ["*", number, "EXISTS"] => self.grow(parse(number)?, made)?,
+                ["*", number, "EXISTS"] => self.grow(parse(number)?)?,
                 ["*", number, "EXPUNGE"] => {
                     let at = parse(number)?
                         .checked_sub(1)
@@ -114,17 +112,16 @@ impl Session {
         Ok(())
     }
 
-    /// EXISTS never shrinks, and new messages are those made after all that are known.
-    fn grow(&mut self, count: usize, made: &[u32]) -> Result<(), String> {
+    /// EXISTS never shrinks.
+    fn grow(&mut self, count: usize) -> Result<(), String> {
         if count < self.view.len() {
             return Err(format!(
                 "EXISTS shrinks from {} to {count}",
                 self.view.len()
             ));
         }
-        // Which of the made ones they are is asked by FETCH at the next NOOP; unknown so far.
+        // Which UIDs the new ones have is asked by FETCH at the next NOOP.
         self.view.resize(count, 0);
-        let _ = made;
         Ok(())
     }
 
@@ -145,15 +142,10 @@ impl Session {
         Ok(())
     }
 
-    async fn say(
-        &mut self,
-        command: &str,
-        steady: bool,
-        made: &[u32],
-    ) -> Result<Vec<String>, String> {
+    async fn say(&mut self, command: &str, steady: bool) -> Result<Vec<String>, String> {
         let mut lines = self.client.say(command).await;
         let last = lines.pop().unwrap_or_default();
-        self.hear(&lines, steady, made)
+        self.hear(&lines, steady)
             .map_err(|why| format!("{command}: {why}"))?;
         lines.push(last);
         Ok(lines)
@@ -203,7 +195,6 @@ impl World {
             _server: server,
             sessions,
             reference: Reference::default(),
-            made: Vec::new(),
         }
     }
 
@@ -211,12 +202,10 @@ impl World {
         self.reference.last_uid += 1;
         let uid = self.reference.last_uid;
         self.reference.messages.insert(uid, flags);
-        self.made.push(uid);
         uid
     }
 
     async fn step(&mut self, who: usize, step: Step) -> Result<(), String> {
-        let made = self.made.clone();
         let session = &mut self.sessions[who];
         match step {
             Step::Append { flag } => {
@@ -228,7 +217,7 @@ impl World {
                     FLAGS[flag],
                     message.len()
                 );
-                let lines = session.say(&command, false, &made).await?;
+                let lines = session.say(&command, false).await?;
                 expect(&lines, &format!(" {uid}] APPEND completed"), &command)?;
             }
             Step::Store {
@@ -253,7 +242,7 @@ impl World {
                     if silent { ".SILENT" } else { "" },
                     FLAGS[flag]
                 );
-                session.say(&command, !uid, &made).await?;
+                session.say(&command, !uid).await?;
                 for uid in uids {
                     let new = self.reference.messages.get_mut(&uid);
                     let Some(now) = new else { continue };
@@ -269,16 +258,14 @@ impl World {
                 }
             }
             Step::Expunge => {
-                session.say("EXPUNGE", false, &made).await?;
+                session.say("EXPUNGE", false).await?;
                 self.reference
                     .messages
                     .retain(|_, flags| !flags.contains("\\Deleted"));
             }
             Step::UidExpunge { first, count } => {
                 if let Some((set, uids)) = session.pick(first, count, true) {
-                    session
-                        .say(&format!("UID EXPUNGE {set}"), false, &made)
-                        .await?;
+                    session.say(&format!("UID EXPUNGE {set}"), false).await?;
                     self.reference
                         .messages
                         .retain(|uid, flags| !uids.contains(uid) || !flags.contains("\\Deleted"));
@@ -292,9 +279,7 @@ impl World {
                     return Ok(());
                 }
                 let by = if uid { "UID " } else { "" };
-                session
-                    .say(&format!("{by}COPY {set} INBOX"), false, &made)
-                    .await?;
+                session.say(&format!("{by}COPY {set} INBOX"), false).await?;
                 for uid in uids {
                     if let Some(flags) = self.reference.messages.get(&uid).cloned() {
                         self.make(flags);
@@ -309,16 +294,14 @@ impl World {
                     return Ok(());
                 }
                 let by = if uid { "UID " } else { "" };
-                session
-                    .say(&format!("{by}MOVE {set} away"), false, &made)
-                    .await?;
+                session.say(&format!("{by}MOVE {set} away"), false).await?;
                 self.reference.messages.retain(|uid, _| !uids.contains(uid));
             }
             Step::Fetch { first, count, uid } => {
                 if let Some((set, uids)) = session.pick(first, count, uid) {
                     let by = if uid { "UID " } else { "" };
                     let command = format!("{by}FETCH {set} (UID BODY.PEEK[TEXT])");
-                    let lines = session.say(&command, !uid, &made).await?;
+                    let lines = session.say(&command, !uid).await?;
                     // Each message that the client knows is there, also if others expunged it.
                     let told = lines
                         .iter()
@@ -335,12 +318,12 @@ impl World {
                     Some(system) => system.to_uppercase(),
                     None => format!("KEYWORD {}", FLAGS[flag]),
                 };
-                session.say(&format!("SEARCH {word}"), true, &made).await?;
+                session.say(&format!("SEARCH {word}"), true).await?;
             }
             Step::Reselect => {
                 session.view.clear();
                 session.flags.clear();
-                session.say("SELECT INBOX", false, &made).await?;
+                session.say("SELECT INBOX", false).await?;
             }
             Step::Noop => self.check(who).await?,
         }
@@ -349,9 +332,8 @@ impl World {
 
     /// After a NOOP and a FETCH, the session knows exactly what there is.
     async fn check(&mut self, who: usize) -> Result<(), String> {
-        let made = self.made.clone();
         let session = &mut self.sessions[who];
-        session.say("NOOP", false, &made).await?;
+        session.say("NOOP", false).await?;
         // What was told so far must be right without asking again.
         for (uid, told) in &session.flags {
             if self
@@ -365,7 +347,7 @@ impl World {
             }
         }
         session
-            .say("FETCH 1:* (UID FLAGS)", true, &made)
+            .say("FETCH 1:* (UID FLAGS)", true)
             .await
             .or_else(|why| {
                 // An empty mailbox has no message 1.
