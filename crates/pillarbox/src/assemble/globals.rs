@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use pillarbox_config::{Bound, Directive, Error, Kind};
 
 use crate::module::Built;
+use crate::net::tls;
 use crate::normalize::Normalize;
 
 /// The directives at top level.
@@ -42,12 +43,7 @@ pub const DIRECTIVES: &[Directive] = &[
         "Certificates for all endpoints that have none of their own, or `off`. The same as `tls` of \
          an `imap` block.",
     ),
-    Directive::new(
-        "tls_client",
-        Kind::Custom,
-        "",
-        "TLS towards other servers. Understood and without effect in this build.",
-    ),
+    tls::client::DIRECTIVE,
     Directive::new(
         "auth_map",
         Kind::Module("table"),

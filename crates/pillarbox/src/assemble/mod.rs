@@ -19,6 +19,7 @@ use std::sync::Arc;
 use pillarbox_config::{
     Bound, Directive, Error, Node, Reference, Span, Tree, Word, bind, nearest, reference,
 };
+use rustls::ClientConfig;
 
 pub use globals::{DIRECTIVES as GLOBAL_DIRECTIVES, Globals};
 pub use imap::ImapEndpoint;
@@ -277,6 +278,21 @@ impl<'t> Assembly<'t> {
         }
         self.tls.push((span, built.as_ref().ok().cloned()));
         built
+    }
+
+    /// TLS towards other servers, as the block of `owner` wants it: `bound` has the row
+    /// [`tls::client::DIRECTIVE`] and was bound with what is inherited.
+    ///
+    /// # Errors
+    /// All that is wrong with the `tls_client` block and its files.
+    pub fn tls_client(&self, bound: &Bound<'t>, owner: &Node) -> Built<Arc<ClientConfig>> {
+        tls::client::build(bound.node("tls_client"), owner, &self.globals.state_dir)
+    }
+
+    /// Looks into a `tls_client` at top level, which maybe nobody inherits.
+    fn check_tls_client(&self) -> Built<()> {
+        let node = self.outer.node("tls_client");
+        node.map_or(Ok(()), |node| self.tls_client(&self.outer, node).map(drop))
     }
 
     fn resolve_node(&mut self, node: &'t Node, offer: Offer) -> Built<Parts> {

@@ -116,6 +116,7 @@ fn assemble_into(tree: &Tree, options: &Options, errors: &mut Vec<Error>) -> Bui
         prepare(tree, &assembly.globals.state_dir)?;
         prepare(tree, &assembly.globals.runtime_dir)?;
     }
+    errors.extend(assembly.check_tls_client().err().unwrap_or_default());
     if nodes.is_empty() {
         let error = Error::new(
             tree.beginning(),

@@ -252,6 +252,19 @@ fn tls_may_refer_to_a_block() {
     assert!(refused.contains("test.conf:1:5:"), "{refused}");
 }
 
+/// Even if nobody connects anywhere.
+#[test]
+fn tls_client_is_looked_into() {
+    let fixture = Fixture::new();
+    let refused = fixture.refuse(&format!(
+        "tls_client {{\nroot_ca missing\n}}\n{BLOCKS}{IMAP}"
+    ));
+    assert!(
+        refused.contains("test.conf:2:9: root_ca: can't read"),
+        "{refused}"
+    );
+}
+
 /// C17: `tls off` and `tls://` contradict each other.
 #[test]
 fn implicit_tls_needs_tls() {

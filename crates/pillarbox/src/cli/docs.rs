@@ -10,6 +10,7 @@ use super::{Context, Failure};
 use crate::assemble::{GLOBAL_DIRECTIVES, modules};
 use crate::imap::directives::DIRECTIVES as IMAP_DIRECTIVES;
 use crate::module::Module;
+use crate::net::tls;
 
 /// Writes the reference's pages into a directory.
 #[derive(clap::Args)]
@@ -35,6 +36,12 @@ const IMAP: &str = "`imap ADDRESS... { ... }` serves IMAP at these addresses: `t
                     (with STARTTLS, if there is TLS), `tls://HOST:PORT` (TLS from the first byte), \
                     `unix://PATH`, and sockets that the service manager hands over: `fd://NUMBER`, \
                     `tls+fd://NUMBER`, `fdname://NAME`, `tls+fdname://NAME`.";
+
+const TLS_CLIENT: &str = "`tls_client { ... }` says what other servers have to show under TLS, and \
+                          what they are shown. At top level it holds for all blocks that connect to \
+                          somebody; such a block may have one of its own, which replaces it. Files \
+                          are read when the configuration is loaded; relative paths are in \
+                          `state_dir`.";
 
 impl Docs {
     pub(super) fn run(self, _: &Context) -> Result<(), Failure> {
@@ -71,6 +78,11 @@ fn pages() -> Vec<Page> {
             text: reference_page("imap", IMAP, IMAP_DIRECTIVES),
         },
     ];
+    pages.push(Page {
+        name: "tls_client",
+        summary: "TLS towards other servers",
+        text: reference_page("tls_client", TLS_CLIENT, tls::client::DIRECTIVES),
+    });
     pages.extend(modules().map(page));
     pages
 }

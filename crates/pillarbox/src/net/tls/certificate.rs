@@ -199,7 +199,7 @@ fn load_all(source: &Source) -> Result<Vec<Arc<CertifiedKey>>, LoadError> {
     }
 }
 
-fn load(pair: &Pair) -> Result<CertifiedKey, LoadError> {
+pub(super) fn load(pair: &Pair) -> Result<CertifiedKey, LoadError> {
     let chain = chain(&pair.certificate)?;
     let key = private_key(&pair.key)?;
     let unusable = |path: &Path, what: String| LoadError::Contents {
@@ -225,7 +225,7 @@ fn load(pair: &Pair) -> Result<CertifiedKey, LoadError> {
     }
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, LoadError> {
+pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, LoadError> {
     let pem = read(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let contents = |what: String| LoadError::Contents {

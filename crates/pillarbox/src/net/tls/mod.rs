@@ -1,4 +1,4 @@
-//! TLS on the server's side: certificates, what is agreed on, handshakes.
+//! TLS: certificates, what is agreed on, handshakes, and what other servers have to show.
 //!
 //! Versions 1.2 and 1.3 with suites that have forward secrecy and authenticated encryption (RFC
 //! 9325 §4.2), hybrid post-quantum key exchange first. ALPN is answered with `imap` (RFC 7301; the
@@ -7,6 +7,7 @@
 //! offers none is welcome.
 
 mod certificate;
+pub mod client;
 mod names;
 mod settings;
 mod validity;

@@ -260,7 +260,9 @@ fn assemble(
     Ok(TlsSettings::On(Arc::new(tls)))
 }
 
-fn versions(bound: &Bound<'_>) -> Result<Vec<&'static SupportedProtocolVersion>, Vec<Error>> {
+pub(super) fn versions(
+    bound: &Bound<'_>,
+) -> Result<Vec<&'static SupportedProtocolVersion>, Vec<Error>> {
     let Some(node) = bound.node("protocols") else {
         return Ok(vec![&TLS12, &TLS13]);
     };
@@ -272,7 +274,7 @@ fn versions(bound: &Bound<'_>) -> Result<Vec<&'static SupportedProtocolVersion>,
     found.map_err(|fault| one(fault.at(node.span())))
 }
 
-fn provider(bound: &Bound<'_>) -> Result<CryptoProvider, Vec<Error>> {
+pub(super) fn provider(bound: &Bound<'_>) -> Result<CryptoProvider, Vec<Error>> {
     let mut provider = aws_lc_rs::default_provider();
     let mut errors = Vec::new();
     if let Some(node) = bound.node("ciphers") {

@@ -11,14 +11,14 @@ use tokio_rustls::TlsConnector;
 use super::*;
 
 /// A directory with certificates, and the log of who reads them.
-struct Bench {
+pub(super) struct Bench {
     directory: tempfile::TempDir,
     log: Logger,
     written: crate::log::Captured,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (log, written) = Logger::captured("tls");
         Self {
             directory: tempfile::tempdir().unwrap(),
@@ -27,12 +27,16 @@ impl Bench {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// Writes `NAME.crt` and `NAME.key` for a host.
-    fn certificate(&self, file: &str, host: &str) -> CertificateDer<'static> {
+    pub(super) fn certificate(&self, file: &str, host: &str) -> CertificateDer<'static> {
         let params = rcgen::CertificateParams::new([host.to_owned()]).unwrap();
         self.certificate_with(file, params)
     }
@@ -73,7 +77,7 @@ impl Bench {
             .map_err(|errors| Errors::new(tree.files.clone(), errors).render(false))
     }
 
-    fn tls(&self, text: &str) -> Arc<Tls> {
+    pub(super) fn tls(&self, text: &str) -> Arc<Tls> {
         match self.settings(text) {
             Ok(TlsSettings::On(tls)) => tls,
             Ok(TlsSettings::Off) => panic!("TLS is off"),
@@ -90,7 +94,7 @@ impl Bench {
     }
 }
 
-fn tree(text: &str) -> Tree {
+pub(super) fn tree(text: &str) -> Tree {
     load("test.conf", &mut |_| Ok(text.to_owned()), &|_| None).unwrap()
 }
 
