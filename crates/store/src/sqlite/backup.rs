@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 
-use super::Engine;
+use super::{Engine, mark};
 use crate::Error;
 
 /// Pages copied at a time: all. A reader keeps no writer waiting, and a copy in steps would start
@@ -27,7 +27,9 @@ pub(super) async fn backup(engine: &Engine, directory: &Path) -> Result<(), Erro
         engine.readers.with(|source| {
             let mut copy = Connection::open(&target)?;
             let backup = Backup::new(source, &mut copy)?;
-            Ok(backup.run_to_completion(PAGES, Duration::ZERO, None)?)
+            backup.run_to_completion(PAGES, Duration::ZERO, None)?;
+            drop(backup);
+            mark::set(&copy, mark::COPY)
         })
     })?;
     engine.blobs.backup(directory).await

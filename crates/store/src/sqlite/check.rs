@@ -31,7 +31,7 @@ pub(super) async fn check(engine: &Engine, repair: bool) -> Result<Vec<Finding>,
     engine.committer.submit(Vec::new(), |_, _| Ok(())).await?;
     let seen = tokio::task::block_in_place(|| engine.readers.with(look))?;
     let mut findings = seen.damage;
-    findings.extend(mend_rows(engine, &seen.mailboxes, seen.references, repair).await?);
+    findings.extend(mend_rows(engine, &seen.mailboxes, seen.counts, repair).await?);
     let names: HashSet<&Location> = seen.named.iter().map(|(location, _)| location).collect();
     for (location, size) in &seen.named {
         findings.extend(check_bytes(engine, location, *size).await);
@@ -52,8 +52,8 @@ struct Seen {
     damage: Vec<Finding>,
     /// Mailboxes whose counters are wrong, with a name to print.
     mailboxes: Vec<(MailboxId, String)>,
-    /// Blobs whose references are wrong.
-    references: Vec<Finding>,
+    /// Accounts and blobs whose counts are wrong.
+    counts: Vec<Finding>,
     /// Bytes that have to be there.
     named: Vec<(Location, u64)>,
     /// Bytes that wait to be given up.
@@ -67,7 +67,7 @@ fn look(sql: &Connection) -> Result<Seen, Error> {
     Ok(Seen {
         damage: damage(&snapshot)?,
         mailboxes: miscounted(&snapshot)?,
-        references: references(&snapshot)?,
+        counts: [miscounted_accounts(&snapshot)?, references(&snapshot)?].concat(),
         named: snapshot
             .prepare(named)?
             .query_map([], |row| {
@@ -135,6 +135,25 @@ fn miscounted(sql: &Connection) -> Result<Vec<(MailboxId, String)>, Error> {
     Ok(wrong.collect::<Result<_, _>>()?)
 }
 
+/// Accounts whose counters are not what the rows of all their mailboxes say.
+fn miscounted_accounts(sql: &Connection) -> Result<Vec<Finding>, Error> {
+    let mut statement = sql.prepare(
+        "SELECT a.name FROM account a
+         LEFT JOIN (SELECT m.account, count(*) AS messages, total(g.size) AS size
+                    FROM message g JOIN mailbox m ON m.id = g.mailbox GROUP BY m.account) c
+           ON c.account = a.id
+         WHERE a.messages <> ifnull(c.messages, 0) OR a.size_bytes <> ifnull(c.size, 0)",
+    )?;
+    let wrong = statement.query_map([], |row| {
+        let problem = "its counters differ from its messages".into();
+        Ok(finding(
+            format!("account {}", row.get::<_, String>(0)?),
+            problem,
+        ))
+    })?;
+    Ok(wrong.collect::<Result<_, _>>()?)
+}
+
 /// Blobs that are named by more or fewer messages than they say.
 fn references(sql: &Connection) -> Result<Vec<Finding>, Error> {
     let mut statement = sql.prepare(
@@ -153,10 +172,10 @@ fn references(sql: &Connection) -> Result<Vec<Finding>, Error> {
 async fn mend_rows(
     engine: &Engine,
     mailboxes: &[(MailboxId, String)],
-    references: Vec<Finding>,
+    counts: Vec<Finding>,
     repair: bool,
 ) -> Result<Vec<Finding>, Error> {
-    let mut findings = references;
+    let mut findings = counts;
     let miscounted = mailboxes
         .iter()
         .map(|(_, name)| finding(name.clone(), "its counters differ from its messages".into()));
@@ -165,7 +184,8 @@ async fn mend_rows(
         let ids: Vec<_> = mailboxes.iter().map(|(id, _)| *id).collect();
         let mend = move |tx: &mut Tx<'_>, _| {
             tx.count_references()?;
-            ids.into_iter().try_for_each(|id| tx.recount(id))
+            ids.into_iter().try_for_each(|id| tx.recount(id))?;
+            tx.count_accounts()
         };
         engine.committer.submit(Vec::new(), mend).await?;
         findings
@@ -196,6 +216,17 @@ impl Tx<'_> {
         row.next_modseq();
         let change = row.change();
         self.finish(&row, change)
+    }
+
+    /// Writes the counters of all accounts anew, of those of their mailboxes.
+    fn count_accounts(&self) -> Result<(), Error> {
+        self.sql.execute(
+            "UPDATE account SET (messages, size_bytes) =
+               (SELECT ifnull(sum(m.messages), 0), ifnull(sum(m.size_bytes), 0)
+                FROM mailbox m WHERE m.account = account.id)",
+            [],
+        )?;
+        Ok(())
     }
 
     /// Writes the references of all blobs anew.

@@ -6,7 +6,7 @@ use pillarbox_model::{
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use super::read;
-use super::tx::{Tx, mailbox_row};
+use super::tx::{Tx, Usage, mailbox_row};
 use crate::mailbox::{Counters, Delta, Loaded, Mailbox};
 use crate::{Error, MailboxInfo};
 
@@ -130,14 +130,15 @@ impl Tx<'_> {
         let uid_validity = self.next_uid_validity(account)?;
         self.sql
             .prepare_cached(
-                "INSERT INTO mailbox (account, name, special_use, uid_validity)
-                 VALUES (?, ?, ?, ?)",
+                "INSERT INTO mailbox (account, name, special_use, uid_validity, created)
+                 VALUES (?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 account.0 as i64,
                 name.as_str(),
                 special_use.map(SpecialUse::attribute),
                 uid_validity.0,
+                self.now,
             ])?;
         self.subscribe(account, name, true)
     }
@@ -177,6 +178,8 @@ impl Tx<'_> {
 
     /// Removes a mailbox's rows; its blobs wait for their grace period.
     pub(super) fn drop_mailbox(&mut self, id: MailboxId) -> Result<(), Error> {
+        let row = self.mailbox(id)?;
+        self.count(row.account, Usage::of(&row.counters), Usage::default())?;
         let key = [id.0 as i64];
         self.sql.execute(
             "UPDATE blob SET refs = refs - gone.n,

@@ -21,6 +21,12 @@ pub(super) struct Described {
     pub(super) digest: Bytes,
 }
 
+/// What a message shares with its copies.
+struct Identity {
+    email: i64,
+    thread: Option<i64>,
+}
+
 impl Tx<'_> {
     pub(super) fn append(
         &mut self,
@@ -44,7 +50,12 @@ impl Tx<'_> {
                 blob,
             });
         }
-        self.insert(&mut row, &change.added)?;
+        let emails = self.next_emails(row.account, change.added.len())?;
+        let identities = emails.map(|email| Identity {
+            email,
+            thread: None,
+        });
+        self.insert(&mut row, &change.added, identities)?;
         let uids = change.added.iter().map(|row| row.uid).collect();
         let change = crate::mailbox::Delta {
             added: change.added,
@@ -110,12 +121,18 @@ impl Tx<'_> {
     }
 
     /// Inserts rows and counts them.
-    fn insert(&mut self, row: &mut MailboxRow, added: &[Row]) -> Result<(), Error> {
+    fn insert(
+        &mut self,
+        row: &mut MailboxRow,
+        added: &[Row],
+        identities: impl Iterator<Item = Identity>,
+    ) -> Result<(), Error> {
         let mut statement = self.sql.prepare_cached(
-            "INSERT INTO message (mailbox, uid, modseq, flags, seconds, zone, size, blob, saved)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message (mailbox, uid, modseq, created, flags, seconds, zone, size, blob,
+                                  saved, email, thread)
+             VALUES (?, ?, ?3, ?3, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
-        for message in added {
+        for (message, identity) in added.iter().zip(identities) {
             statement.execute(params![
                 row.id.0 as i64,
                 message.uid.0,
@@ -126,6 +143,8 @@ impl Tx<'_> {
                 message.size,
                 message.blob.0 as i64,
                 self.now,
+                identity.email,
+                identity.thread,
             ])?;
             let counters = &mut row.counters;
             counters.messages += 1;
@@ -134,6 +153,26 @@ impl Tx<'_> {
             counters.size_bytes += u64::from(message.size);
         }
         Ok(())
+    }
+
+    /// What the messages `first <= uid <= last` share with their copies, by UID.
+    fn identities(
+        &self,
+        mailbox: MailboxId,
+        first: u32,
+        last: u32,
+    ) -> Result<Vec<Identity>, Error> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT email, thread FROM message WHERE mailbox = ? AND uid BETWEEN ? AND ?
+             ORDER BY uid",
+        )?;
+        let found = statement.query_map(params![mailbox.0 as i64, first, last], |row| {
+            Ok(Identity {
+                email: row.get(0)?,
+                thread: row.get(1)?,
+            })
+        })?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// Copies messages, and removes them from where they were if asked.
@@ -153,9 +192,10 @@ impl Tx<'_> {
             // Blobs belong to accounts.
             return Err(Error::NoTarget);
         }
-        let mut rows = Vec::new();
+        let (mut rows, mut identities) = (Vec::new(), Vec::new());
         for &(first, last) in uids.ranges() {
             rows.extend(read::row_range(self.sql, from, first, last)?);
+            identities.extend(self.identities(from, first, last)?);
         }
         if rows.is_empty() {
             return Ok(Copied {
@@ -174,7 +214,7 @@ impl Tx<'_> {
             row.modseq = modseq;
             self.refer(row.blob)?;
         }
-        self.insert(&mut target, &rows)?;
+        self.insert(&mut target, &rows, identities.into_iter())?;
         let made = rows.iter().map(|row| row.uid.0).collect();
         let mut change = target.change();
         change.added = rows;

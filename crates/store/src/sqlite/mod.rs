@@ -11,6 +11,7 @@ mod crash;
 mod expunge;
 mod flags;
 mod mailbox;
+mod mark;
 mod message;
 mod read;
 mod reap;
@@ -138,6 +139,7 @@ impl Engine {
         let lock = Lock::take(&settings.path)?;
         let connection = connect(&settings)?;
         schema::migrate(&connection)?;
+        mark::part_from_original(&connection)?;
         if settings.cache_size == 0 {
             connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
         }

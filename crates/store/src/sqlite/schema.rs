@@ -8,13 +8,32 @@ use crate::Error;
 /// are never changed once released.
 const STEPS: &[&str] = &[V1];
 
+/// What is not plain from the names:
+///
+/// - `account.messages` and `account.size_bytes` are what all its mailboxes have together, and
+///   change in the same transactions. A quota that is NULL is none (RFC 9208).
+/// - `mailbox.id` together with its UIDVALIDITY is its object id (RFC 8474 §4): both stay when it
+///   is renamed, ids are never used again, and where a restored copy goes other ways than the
+///   original did, UIDVALIDITY tells them apart.
+/// - `message.email` is the same for all copies of a message, and for no other of the account (RFC
+///   8474 §5.1). It is not the blob: equal bytes with another INTERNALDATE are another message.
+/// - `message.thread` goes along with copies too. Nothing gives it a value yet.
+/// - `message.created` is the mod-sequence at which the message came, `saved` the second (RFC 8514).
+/// - `doomed` has places of bytes which no row names, to be given up.
+/// - `mark` has what is to be known of the whole database when it is opened.
 const V1: &str = "
 CREATE TABLE account (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
     append_limit INTEGER,
     last_uid_validity INTEGER NOT NULL DEFAULT 0,
-    created INTEGER NOT NULL
+    last_email INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL,
+    messages INTEGER NOT NULL DEFAULT 0,
+    size_bytes INTEGER NOT NULL DEFAULT 0,
+    quota_messages INTEGER,
+    quota_bytes INTEGER,
+    quota_mailboxes INTEGER
 ) STRICT;
 CREATE TABLE mailbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -30,6 +49,7 @@ CREATE TABLE mailbox (
     deleted INTEGER NOT NULL DEFAULT 0,
     size_bytes INTEGER NOT NULL DEFAULT 0,
     keywords TEXT NOT NULL DEFAULT '',
+    created INTEGER NOT NULL,
     UNIQUE (account, name)
 ) STRICT;
 CREATE TABLE subscription (
@@ -60,12 +80,14 @@ CREATE TABLE message (
     mailbox INTEGER NOT NULL,
     uid INTEGER NOT NULL,
     modseq INTEGER NOT NULL,
+    created INTEGER NOT NULL,
     flags INTEGER NOT NULL,
     seconds INTEGER NOT NULL,
     zone INTEGER NOT NULL,
     size INTEGER NOT NULL,
     blob INTEGER NOT NULL,
     saved INTEGER NOT NULL,
+    email INTEGER NOT NULL,
     thread INTEGER,
     PRIMARY KEY (mailbox, uid)
 ) STRICT, WITHOUT ROWID;
@@ -75,6 +97,9 @@ CREATE TABLE expunged (
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
     PRIMARY KEY (mailbox, modseq, first)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE mark (
+    name TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 ";
 

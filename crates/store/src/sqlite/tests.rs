@@ -236,13 +236,128 @@ async fn wrong_counters_are_found_and_mended() {
     let inbox = stage.inbox().await.id;
     stage.append(inbox, "one", &[]).await;
     let open = stage.store().open(inbox).await.unwrap();
-    let spoil = "UPDATE mailbox SET unseen = 7, uid_next = 1; UPDATE blob SET refs = 4";
+    let spoil = "UPDATE mailbox SET unseen = 7, uid_next = 1; UPDATE blob SET refs = 4;
+        UPDATE account SET size_bytes = 99";
     database(directory.path()).execute_batch(spoil).unwrap();
-    assert_eq!(stage.store().check(false).await.unwrap().len(), 2);
-    assert_eq!(stage.store().check(true).await.unwrap().len(), 2);
+    assert_eq!(stage.store().check(false).await.unwrap().len(), 3);
+    assert_eq!(stage.store().check(true).await.unwrap().len(), 3);
     assert_eq!(stage.store().check(false).await.unwrap(), []);
     assert_eq!(open.counters().unseen, 1);
     assert_eq!(stage.append(inbox, "two", &[]).await.uids, [Uid(2)]);
+}
+
+/// One value of each row, in one text.
+fn column(directory: &Path, query: &str) -> String {
+    let database = database(directory);
+    let mut statement = database.prepare(query).unwrap();
+    let values = statement.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    let values: Vec<String> = values.map(|value| value.unwrap().to_string()).collect();
+    values.join(",")
+}
+
+/// RFC 8474 §5.1: copies and moved messages have the email id of the original, another message has
+/// another one, also one of equal bytes, whose INTERNALDATE may differ.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn email_ids_go_along_with_copies() {
+    let (directory, _memory, mut stage) = bed();
+    let (inbox, other) = (stage.inbox().await.id, stage.create("other").await.id);
+    for text in ["one", "two", "one"] {
+        stage.append(inbox, text, &[]).await;
+    }
+    let ids = |stage: &Stage, mailbox: MailboxId| {
+        let _open = stage.store();
+        let query = format!("SELECT email FROM message WHERE mailbox = {mailbox} ORDER BY uid");
+        column(directory.path(), &query)
+    };
+    let before = ids(&stage, inbox);
+    let distinct: std::collections::BTreeSet<_> = before.split(',').collect();
+    assert_eq!(distinct.len(), 3);
+    stage.reopen();
+    let everything = NumberSet::range(1..=9);
+    let store = stage.store().clone();
+    store.copy(inbox, &everything, inbox, false).await.unwrap();
+    assert_eq!(ids(&stage, inbox), format!("{before},{before}"));
+    store.copy(inbox, &everything, other, true).await.unwrap();
+    assert_eq!(ids(&stage, other), format!("{before},{before}"));
+    let account = stage.inbox().await.account;
+    let (from, to) = (name("other"), name("new"));
+    store.rename_mailbox(account, &from, &to).await.unwrap();
+    stage.append(inbox, "new", &[]).await;
+    let highest: i64 = before
+        .split(',')
+        .map(|id| id.parse().unwrap())
+        .max()
+        .unwrap();
+    assert!(ids(&stage, inbox).parse::<i64>().unwrap() > highest);
+    assert_eq!(ids(&stage, other), format!("{before},{before}"));
+}
+
+/// What came with a change is known by its mod-sequence, however often its flags change later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_know_when_they_came() {
+    let (directory, _memory, stage) = bed();
+    let inbox = stage.inbox().await.id;
+    stage.append(inbox, "one", &[]).await;
+    let second = stage.append(inbox, "two", &[]).await.modseq.0;
+    let (store, everything) = (stage.store(), NumberSet::range(1..=9));
+    let seen = [Flag::System(Flags::SEEN)];
+    let flagged = store.set_flags(inbox, &everything, FlagAction::Add, &seen, None);
+    assert!(flagged.await.unwrap().modseq.0 > second);
+    let copied = store
+        .copy(inbox, &NumberSet::range(1..=1), inbox, false)
+        .await;
+    let third = copied.unwrap().modseq.0;
+    let created = column(directory.path(), "SELECT created FROM message ORDER BY uid");
+    assert_eq!(created, format!("{},{second},{third}", second - 1));
+    let late = "SELECT count(*) FROM message m JOIN mailbox b ON b.id = m.mailbox
+        WHERE m.saved < b.created OR b.created < 1700000000";
+    assert_eq!(column(directory.path(), late), "0");
+}
+
+/// Accounts count what all their mailboxes have, whatever happens to these.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_count_their_messages() {
+    let (directory, _memory, stage) = bed();
+    let (inbox, other) = (stage.inbox().await, stage.create("other").await);
+    let usage = || {
+        let query = "SELECT messages * 1000 + size_bytes FROM account ORDER BY id";
+        column(directory.path(), query)
+    };
+    let (store, everything) = (stage.store(), NumberSet::range(1..=9));
+    stage.append(inbox.id, "four", &[]).await;
+    stage.append(inbox.id, "seven77", &[]).await;
+    assert_eq!(usage(), "2011");
+    store
+        .copy(inbox.id, &everything, other.id, false)
+        .await
+        .unwrap();
+    assert_eq!(usage(), "4022");
+    store
+        .copy(other.id, &everything, inbox.id, true)
+        .await
+        .unwrap();
+    assert_eq!(usage(), "4022");
+    store
+        .remove(inbox.id, &NumberSet::range(1..=1))
+        .await
+        .unwrap();
+    let to = name("kept");
+    store
+        .rename_mailbox(inbox.account, &inbox.name, &to)
+        .await
+        .unwrap();
+    assert_eq!(usage(), "3018");
+    stage.append(other.id, "two", &[]).await;
+    store.delete_mailbox(other.id).await.unwrap();
+    assert_eq!(usage(), "3018");
+    let second = store.create_account("second", &[]).await.unwrap();
+    assert_eq!(usage(), "3018,0");
+    store.remove_account(second.id).await.unwrap();
+    let refused = store
+        .append(MailboxId(999), vec![message("none", &[])])
+        .await;
+    assert!(refused.is_err() && usage() == "3018");
+    assert_eq!(store.check(false).await.unwrap(), []);
 }
 
 #[test]
@@ -365,7 +480,15 @@ async fn a_backup_is_a_store() {
         stage.store().backup(&second).await.is_err(),
         "it overwrites nothing"
     );
-    let restored = Stage::new(move || open(&copy));
+    let original = stage.inbox().await;
+    let mut restored = Stage::new(move || open(&copy));
+    // The original went on: its UIDs now mean other messages than those to come here.
+    let copied = restored.inbox().await;
+    assert!(copied.uid_validity > original.uid_validity && copied.id == original.id);
+    restored.reopen();
+    assert_eq!(restored.inbox().await.uid_validity, copied.uid_validity);
+    let made = restored.create("new").await;
+    assert!(made.uid_validity > copied.uid_validity);
     assert_eq!(restored.listing(inbox).await, before);
     assert_eq!(restored.store().check(false).await.unwrap(), []);
 }

@@ -25,6 +25,23 @@ pub(super) struct MailboxRow {
     pub(super) counters: Counters,
     pub(super) keywords: KeywordTable,
     keywords_before: usize,
+    usage_before: Usage,
+}
+
+/// What counts against an account's quota (RFC 9208 §5).
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Usage {
+    messages: i64,
+    size_bytes: i64,
+}
+
+impl Usage {
+    pub(super) fn of(counters: &Counters) -> Self {
+        Self {
+            messages: counters.messages.into(),
+            size_bytes: counters.size_bytes as i64,
+        }
+    }
 }
 
 impl MailboxRow {
@@ -63,18 +80,20 @@ pub(super) fn mailbox_row(sql: &Connection, id: MailboxId) -> Result<MailboxRow,
     let row = statement.query_row([id.0 as i64], |row| {
         let keywords: String = row.get(8)?;
         let keywords = KeywordTable::new(keywords.split_ascii_whitespace().map(Into::into));
+        let counters = Counters {
+            uid_next: row.get(2)?,
+            highest_modseq: ModSeq(row.get::<_, i64>(3)? as u64),
+            messages: row.get(4)?,
+            unseen: row.get(5)?,
+            deleted: row.get(6)?,
+            size_bytes: row.get::<_, i64>(7)? as u64,
+        };
         Ok(MailboxRow {
             id,
             account: AccountId(row.get::<_, i64>(0)? as u64),
             uid_validity: UidValidity(row.get(1)?),
-            counters: Counters {
-                uid_next: row.get(2)?,
-                highest_modseq: ModSeq(row.get::<_, i64>(3)? as u64),
-                messages: row.get(4)?,
-                unseen: row.get(5)?,
-                deleted: row.get(6)?,
-                size_bytes: row.get::<_, i64>(7)? as u64,
-            },
+            usage_before: Usage::of(&counters),
+            counters,
             keywords_before: keywords.names().len(),
             keywords,
         })
@@ -108,7 +127,31 @@ impl Tx<'_> {
                 keywords,
                 row.id.0 as i64,
             ])?;
+        self.count(row.account, row.usage_before, Usage::of(counters))?;
         self.effects.push(change);
+        Ok(())
+    }
+
+    /// Counts for an account what became of a part of its mail.
+    pub(super) fn count(
+        &self,
+        account: AccountId,
+        before: Usage,
+        after: Usage,
+    ) -> Result<(), Error> {
+        if before == after {
+            return Ok(());
+        }
+        self.sql
+            .prepare_cached(
+                "UPDATE account SET messages = messages + ?, size_bytes = size_bytes + ?
+                 WHERE id = ?",
+            )?
+            .execute(params![
+                after.messages - before.messages,
+                after.size_bytes - before.size_bytes,
+                account.0 as i64,
+            ])?;
         Ok(())
     }
 
