@@ -315,6 +315,9 @@ pub struct FlagsSet {
     pub modified: NumberSet,
     /// The mod-sequence of the change, or the mailbox's highest if nothing changed.
     pub modseq: ModSeq,
+    /// The newest mod-sequence that one of the changed messages had before; 0 if nothing changed. Whoever
+    /// was told up to here knows all that the change was made on.
+    pub newest_before: ModSeq,
 }
 
 /// What an expunge removed.

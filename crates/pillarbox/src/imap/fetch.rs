@@ -8,7 +8,7 @@ use pillarbox_message::{DigestRef, SectionText as Text, digest, header_fields};
 use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::{FetchItem, Rfc822, Section, SectionText};
 use pillarbox_proto::imap::encode::{self, Fetch};
-use pillarbox_store::{Content, FlagAction, Row, Rows};
+use pillarbox_store::{self as store, Content, FlagAction, Row, Rows};
 
 use super::session::{Completed, Halt, Outcome};
 use super::{Refusal, Selected, Session};
@@ -107,7 +107,7 @@ pub(super) async fn fetch(
         false
     };
     if damaged {
-        return Err(Refusal::Store(pillarbox_store::Error::Corrupt("unreadable".into())).into());
+        return Err(Refusal::Store(store::Error::Corrupt("unreadable".into())).into());
     }
     Ok(Completed {
         silent,
@@ -116,6 +116,8 @@ pub(super) async fn fetch(
 }
 
 /// Sets `\Seen` where it is missing, in one change, and says which change that was.
+///
+/// A store that can't write now still reads: its messages are given, unmarked.
 async fn mark_seen(session: &mut Session, uids: &NumberSet) -> Result<Option<ModSeq>, Halt> {
     let store = session.endpoint.storage.store.clone();
     let selected = session.selected()?;
@@ -140,8 +142,16 @@ async fn mark_seen(session: &mut Session, uids: &NumberSet) -> Result<Option<Mod
     let seen = [Flag::System(Flags::SEEN)];
     let done = store
         .set_flags(mailbox.id(), &unseen, FlagAction::Add, &seen, None)
-        .await?;
-    Ok((!done.changed.is_empty()).then_some(done.modseq))
+        .await;
+    match done {
+        Ok(done) => Ok((!done.changed.is_empty()).then_some(done.modseq)),
+        Err(error @ (store::Error::Full(_) | store::Error::Unavailable(_))) => {
+            let log = &session.endpoint.log;
+            log.error("\\Seen can't be set", &[("reason", &Logged(error))]);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Answers from rows alone.
@@ -223,7 +233,7 @@ async fn fetch_one(
     seq: u32,
     row: &Row,
     content: &Content,
-) -> Result<Result<(), pillarbox_store::Error>, Halt> {
+) -> Result<Result<(), store::Error>, Halt> {
     let known = DigestRef::new(&content.digest);
     let bytes = if plan.bytes || known.is_none() {
         match session.endpoint.storage.store.read(&content.location).await {
@@ -237,7 +247,7 @@ async fn fetch_one(
     let made = known.is_none().then(|| digest(&bytes).encode());
     let made = made.as_deref().unwrap_or_default();
     let Some(parts) = known.or_else(|| DigestRef::new(made)) else {
-        return Ok(Err(pillarbox_store::Error::Corrupt("no digest".into())));
+        return Ok(Err(store::Error::Corrupt("no digest".into())));
     };
     write_message(session, plan, seq, row, &parts, &bytes).await?;
     Ok(Ok(()))

@@ -2,7 +2,9 @@
 
 mod cli;
 mod crash;
+mod failing;
 mod harness;
+mod interposed;
 mod model;
 mod pitfalls_mailboxes;
 mod pitfalls_messages;

@@ -63,6 +63,8 @@ impl Tx<'_> {
                 row.counters.unseen = recount(row.counters.unseen, !before, !after, Flags::SEEN);
                 row.counters.deleted = recount(row.counters.deleted, before, after, Flags::DELETED);
                 change.flagged.push((Uid(uid), after));
+                let before = ModSeq(modseq.cast_unsigned());
+                result.newest_before = result.newest_before.max(before);
             }
         }
         // RFC 7162 §3.1.3: those unlike what the client thinks fail even where nothing would

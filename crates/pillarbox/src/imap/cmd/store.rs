@@ -25,7 +25,10 @@ pub(super) async fn store(
         // Silence is about our own change: what others changed before must not vanish under it.
         session.sync(false, None).await?;
     }
-    let mailbox = session.selected()?.member.mailbox().clone();
+    let (mailbox, told) = {
+        let selected = session.selected()?;
+        (selected.member.mailbox().clone(), selected.told)
+    };
     let store = session.endpoint.storage.store.clone();
     let action = match action {
         StoreAction::Replace => FlagAction::Replace,
@@ -47,8 +50,11 @@ pub(super) async fn store(
     if !uid && !gone.is_empty() {
         return Err(Refusal::ExpungeIssued.into());
     }
+    // Another session may have come between the sync and the change. Its change has no mod-sequence of its
+    // own any more, so that only ours can tell it: silence would hide both (RFC 3501 §6.4.6 allows the answer).
+    let hides_others = silent && done.newest_before > told;
     Ok(Completed {
-        silent: (!done.changed.is_empty()).then_some(done.modseq),
+        silent: (!done.changed.is_empty() && !hides_others).then_some(done.modseq),
         ..Completed::default()
     })
 }
