@@ -13,6 +13,8 @@ pub const KEYWORD_BYTES: usize = 128;
 pub const MAILBOX_NAME_BYTES: usize = 1_024;
 /// Levels of hierarchy in a mailbox name; LIST work grows with depth.
 pub const MAILBOX_DEPTH: usize = 32;
+/// Bytes of all patterns of one LIST, the reference name aside: each is compared with every mailbox.
+pub const LIST_PATTERN_BYTES: usize = 8 * 1_024;
 /// Mailboxes in one account: LIST answers them all at once.
 pub const MAILBOXES_PER_ACCOUNT: usize = 10_000;
 /// Bytes in one line of a command, literals aside. Clients stay below 8 KiB (RFC 7162 §4).

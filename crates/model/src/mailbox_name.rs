@@ -1,4 +1,4 @@
-//! Mailbox names: hierarchy, INBOX, and LIST patterns (RFC 3501 §5.1, §6.3.8).
+//! Mailbox names: hierarchy and INBOX (RFC 3501 §5.1).
 
 use std::fmt;
 
@@ -139,75 +139,12 @@ impl fmt::Display for MailboxName {
 }
 
 /// INBOX, and the first level of what lies below it, is one name in any case (RFC 3501 §5.1).
-fn canonical(text: &str, delimiter: Delimiter) -> String {
+pub(crate) fn canonical(text: &str, delimiter: Delimiter) -> String {
     let (first, rest) = text.split_at(text.find(delimiter.0).unwrap_or(text.len()));
     if first.eq_ignore_ascii_case("INBOX") {
         format!("INBOX{rest}")
     } else {
         text.to_owned()
-    }
-}
-
-/// A LIST pattern: `*` matches anything, `%` anything but the delimiter (RFC 3501 §6.3.8).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Pattern {
-    text: String,
-    delimiter: Delimiter,
-}
-
-impl Pattern {
-    /// The pattern that a reference name and a pattern make together. Runs of one wildcard are one.
-    /// Linear in both.
-    #[must_use]
-    pub fn new(reference: &str, pattern: &str, delimiter: Delimiter) -> Self {
-        let mut chars: Vec<char> = canonical(&format!("{reference}{pattern}"), delimiter)
-            .chars()
-            .collect();
-        chars.dedup_by(|next, before| next == before && matches!(next, '*' | '%'));
-        let text = chars.into_iter().collect();
-        Self { text, delimiter }
-    }
-
-    /// Whether a name matches as a whole. At worst the product of both lengths.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        self.reach(name).last().copied().unwrap_or(false)
-    }
-
-    /// Whether some name below `name` could match: whether `%` stops at it on the way down.
-    #[must_use]
-    pub fn matches_below(&self, name: &str) -> bool {
-        let below = format!("{name}{}", self.delimiter.0);
-        self.reach(&below).contains(&true)
-    }
-
-    /// For each prefix of the pattern, in characters, whether it matches all of `name`.
-    fn reach(&self, name: &str) -> Vec<bool> {
-        let pattern: Vec<char> = self.text.chars().collect();
-        let mut reached = vec![false; pattern.len() + 1];
-        reached[0] = true;
-        skip_wildcards(&pattern, &mut reached);
-        for c in name.chars() {
-            let mut next = vec![false; pattern.len() + 1];
-            for (index, &p) in pattern.iter().enumerate() {
-                let stays = p == '*' || (p == '%' && c != self.delimiter.0);
-                // A wildcard takes the character and stays open; a plain one is passed.
-                next[index] |= stays && reached[index];
-                next[index + 1] |= !matches!(p, '*' | '%') && p == c && reached[index];
-            }
-            skip_wildcards(&pattern, &mut next);
-            reached = next;
-        }
-        reached
-    }
-}
-
-/// A wildcard may stand for nothing.
-fn skip_wildcards(pattern: &[char], reached: &mut [bool]) {
-    for (index, p) in pattern.iter().enumerate() {
-        if reached[index] && matches!(p, '*' | '%') {
-            reached[index + 1] = true;
-        }
     }
 }
 
@@ -265,38 +202,5 @@ mod tests {
             Some(name("x.c"))
         );
         assert_eq!(deep.rebased(&name("b"), &name("x"), DOT), None);
-    }
-
-    #[test]
-    fn patterns() {
-        let matches = |pattern: &str, text: &str| Pattern::new("", pattern, DOT).matches(text);
-        assert!(matches("*", "a.b.c"));
-        assert!(matches("%", "abc") && !matches("%", "a.b"));
-        assert!(matches("a.%", "a.b") && !matches("a.%", "a.b.c"));
-        assert!(matches("a.%%.c", "a.bbb.c"));
-        assert!(matches("*b*", "abc") && !matches("b", "abc"));
-        assert!(matches("inbox", "INBOX") && !matches("", "a"));
-        assert!(matches("%.x", "INBOX.x"));
-        assert!(Pattern::new("a.", "%", DOT).matches("a.b"));
-        assert!(Pattern::new("", "%", DOT).matches("größe"));
-        assert!(Pattern::new("", "a.%.c", DOT).matches_below("a"));
-        assert!(!Pattern::new("", "a", DOT).matches_below("a"));
-    }
-
-    #[test]
-    fn a_run_of_wildcards_is_one_however_long() {
-        let stars = "*".repeat(1 << 20);
-        assert_eq!(Pattern::new("", &stars, DOT), Pattern::new("", "*", DOT));
-        assert_eq!(
-            Pattern::new("a%%", "%**b", DOT),
-            Pattern::new("", "a%*b", DOT)
-        );
-    }
-
-    #[test]
-    fn a_hostile_pattern_costs_no_more_than_its_length() {
-        let hostile = "*a".repeat(limit::MAILBOX_NAME_BYTES / 2);
-        let text = "a".repeat(limit::MAILBOX_NAME_BYTES - 1) + "b";
-        assert!(!Pattern::new("", &hostile, DOT).matches(&text));
     }
 }

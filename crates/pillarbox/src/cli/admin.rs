@@ -23,6 +23,7 @@ use crate::module::Parts;
 use crate::normalize::Normalize;
 use crate::secret::Secret;
 use crate::storage::Storage;
+use crate::storage::names::composed;
 
 /// A command with its arguments, as it is sent to the server.
 #[derive(clap::Subcommand, Serialize, Deserialize)]
@@ -242,9 +243,10 @@ pub(super) async fn account(storage: &Storage, name: &str) -> Result<Account, Fa
     found.ok_or_else(|| failed(format!("there is no account {name}")))
 }
 
-/// A mailbox name that has to be one.
+/// A mailbox name that has to be one, as names are kept.
 pub(super) fn mailbox_name(storage: &Storage, name: &str) -> Result<MailboxName, Failure> {
     let read = MailboxName::new(name, storage.delimiter);
+    let read = read.and_then(|name| composed(&name, storage.delimiter));
     read.map_err(|error| Failure::Usage(format!("{name}: {error}")))
 }
 
@@ -254,9 +256,10 @@ pub(super) async fn mailbox(
     account: &Account,
     name: &str,
 ) -> Result<MailboxInfo, Failure> {
-    let name = mailbox_name(storage, name)?;
-    let found = storage.store.mailbox(account.id, &name).await?;
-    found.ok_or_else(|| failed(format!("there is no mailbox {}", name.as_str())))
+    let read = MailboxName::new(name, storage.delimiter);
+    let read = read.map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+    let found = storage.find(account.id, &read).await?;
+    found.ok_or_else(|| failed(format!("there is no mailbox {name}")))
 }
 
 /// A failure in words.

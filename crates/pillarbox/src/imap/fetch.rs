@@ -19,6 +19,9 @@ const ROWS_AT_ONCE: usize = 1_024;
 /// Messages whose stored parts are asked for in one query: bounds what is held for a slow client.
 const CONTENTS_AT_ONCE: usize = 128;
 
+/// What stands for NUL in what is sent: no character of ASCII, and never alone in UTF-8.
+const NUL_STAND_IN: u8 = 0x80;
+
 /// What a FETCH needs, found once for all messages.
 struct Plan<'a> {
     items: Vec<FetchItem<'a>>,
@@ -290,6 +293,7 @@ async fn write_message(
         match found {
             None => fetch.nil(label),
             Some(found) => {
+                let found = sendable(found);
                 fetch.literal_header(label, found.len() as u64);
                 session.wire.send(found).await?;
                 fetch = Fetch::resume(&mut session.wire.out);
@@ -298,6 +302,18 @@ async fn write_message(
     }
     fetch.end();
     Ok(())
+}
+
+/// Message bytes as a literal may have them: without NUL (RFC 3501 §9, `CHAR8`), which mail from files or
+/// of careless programs has now and then. Another octet that is no text stands for it, so that sizes hold.
+fn sendable(bytes: Bytes) -> Bytes {
+    if memchr::memchr(0, &bytes).is_none() {
+        return bytes;
+    }
+    bytes
+        .iter()
+        .map(|&byte| if byte == 0 { NUL_STAND_IN } else { byte })
+        .collect()
 }
 
 fn old_section(which: Rfc822, parts: &DigestRef<'_>, bytes: &Bytes) -> Option<Bytes> {

@@ -196,11 +196,7 @@ impl Upload {
 async fn find_target(context: &Context<'_>, raw: &[u8]) -> Result<MailboxInfo, Refusal> {
     let name = utf7::mailbox_argument(raw, context.utf8, context.storage.delimiter)
         .map_err(|bad| Refusal::Name(bad.to_string().into()))?;
-    let found = context
-        .storage
-        .store
-        .mailbox(context.account.id, &name)
-        .await?;
+    let found = context.storage.find(context.account.id, &name).await?;
     found.ok_or(Refusal::TryCreate)
 }
 

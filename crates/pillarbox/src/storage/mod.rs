@@ -3,6 +3,7 @@
 mod account_table;
 pub mod engine;
 pub mod imapsql;
+pub mod names;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use pillarbox::shutdown::Shutdown;
 use pillarbox::storage::{Mapping, Storage};
 use pillarbox_model::limit::Limits;
 use pillarbox_model::{Delimiter, MailboxName};
+use pillarbox_store::Store;
 use pillarbox_store::blobs::{Options, Pack};
 use pillarbox_store::sqlite::{Engine, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -46,6 +47,11 @@ impl Server {
             quota: Arc::default(),
             _directory: directory,
         }
+    }
+
+    /// What the server keeps.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.endpoint.storage.store
     }
 
     /// Connects, and reads the greeting.

@@ -6,6 +6,7 @@ mod failing;
 mod harness;
 mod interposed;
 mod model;
+mod names;
 mod pitfalls_mailboxes;
 mod pitfalls_messages;
 mod pitfalls_views;

@@ -178,7 +178,7 @@ async fn c25_dates_are_compared_as_written() {
     client
         .sees(
             "FETCH 1 INTERNALDATE",
-            &["* 1 FETCH (INTERNALDATE \"01-Mar-2024 23:30:00 -1100\")"],
+            &["* 1 FETCH (INTERNALDATE \" 1-Mar-2024 23:30:00 -1100\")"],
         )
         .await;
     for (keys, found) in [

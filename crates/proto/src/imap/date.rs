@@ -142,7 +142,8 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// Appends a `date-time` in its own zone, in quotes. Years that four digits can't say are cut to
+/// Appends a `date-time` in its own zone, in quotes. A day below ten has a space in front
+/// (`date-day-fixed`), as most clients and servers have it. Years that four digits can't say are cut to
 /// those that they can.
 pub fn push_date_time(out: &mut Vec<u8>, date: InternalDate) {
     let local = date
@@ -167,6 +168,9 @@ pub fn push_date_time(out: &mut Vec<u8>, date: InternalDate) {
     ] {
         text[at] += (number / 10) as u8;
         text[at + 1] += (number % 10) as u8;
+    }
+    if text[1] == b'0' {
+        text[1] = b' ';
     }
     out.extend_from_slice(&text);
 }
@@ -197,7 +201,7 @@ mod tests {
         assert_eq!(written(date), "\"17-Jul-1996 02:44:25 -0700\"");
         assert_eq!(
             written(InternalDate::utc(0)),
-            "\"01-Jan-1970 00:00:00 +0000\""
+            "\" 1-Jan-1970 00:00:00 +0000\""
         );
         assert_eq!(
             read("\" 1-jan-1970 00:00:00 +0000\""),

@@ -16,7 +16,11 @@ pub(super) async fn create(
         [Some(only)] => Some(*only),
         _ => return Err(Refusal::UseAttribute.into()),
     };
-    let name = session.name(mailbox)?;
+    // One that was kept in this very spelling, before names were composed, is the same mailbox.
+    if session.find(mailbox).await?.is_some() {
+        return Err(Refusal::Store(pillarbox_store::Error::MailboxExists).into());
+    }
+    let name = session.new_name(mailbox)?;
     let account = session.user()?.account.id;
     let store = &session.endpoint.storage.store;
     store.create_mailbox(account, &name, special_use).await?;

@@ -8,6 +8,7 @@ use pillarbox_proto::imap::{encode, utf7};
 use pillarbox_store::MailboxInfo;
 
 use super::{Completed, Outcome, Session, status};
+use crate::precis::nfc;
 
 /// A name that LIST may say something of.
 #[derive(Default)]
@@ -30,10 +31,7 @@ pub(super) async fn list(session: &mut Session, list: &List<'_>) -> Outcome {
     let patterns = patterns(session, &list.reference, &list.patterns);
     let entries = entries(session, delimiter).await?;
     for (name, entry) in &entries {
-        if patterns
-            .iter()
-            .any(|pattern| pattern.matches(name.as_str()))
-        {
+        if matches(&patterns, name) {
             say(session, name, entry, list);
         }
         session.wire.flush_if_full().await?;
@@ -53,7 +51,7 @@ pub(super) async fn lsub(session: &mut Session, reference: &[u8], pattern: &[u8]
     let entries = entries(session, delimiter).await?;
     for (name, entry) in &entries {
         let above = recursive && entry.child_subscribed && !entry.subscribed;
-        if !(entry.subscribed || above) || !patterns.iter().any(|p| p.matches(name.as_str())) {
+        if !(entry.subscribed || above) || !matches(&patterns, name) {
             continue;
         }
         let attributes: &[&str] = if above { &["\\Noselect"] } else { &[] };
@@ -84,8 +82,15 @@ fn patterns(
     patterns
         .iter()
         .filter_map(|pattern| utf7::pattern_argument(pattern, utf8).ok())
-        .map(|pattern| Pattern::new(&reference, &pattern, delimiter))
+        .map(|pattern| Pattern::new(&nfc(&reference), &nfc(&pattern), delimiter))
         .collect()
+}
+
+/// Whether a name is asked for. Names are compared as they look (RFC 5198 §2).
+fn matches(patterns: &[Pattern], name: &MailboxName) -> bool {
+    let text = name.as_str();
+    let matches = |text: &str| patterns.iter().any(|pattern| pattern.matches(text));
+    matches(text) || (!text.is_ascii() && matches(&nfc(text)))
 }
 
 /// All names there are: mailboxes, subscriptions, and the levels above both.

@@ -29,6 +29,7 @@ use pillarbox_store::MailboxInfo;
 use super::session::{Completed, DoneCode, Outcome};
 use super::upload::Upload;
 use super::{Refusal, Session, fetch, search};
+use crate::storage::names::composed;
 
 /// Does a command.
 pub(super) async fn run(
@@ -110,11 +111,17 @@ impl Session {
             .map_err(|bad| Refusal::Name(bad.to_string().into()))
     }
 
+    /// A mailbox argument as a name to be kept from now on.
+    fn new_name(&self, raw: &[u8]) -> Result<MailboxName, Refusal> {
+        composed(&self.name(raw)?, self.endpoint.storage.delimiter)
+            .map_err(|bad| Refusal::Name(bad.to_string().into()))
+    }
+
     /// The mailbox that an argument names, if it is there.
     async fn find(&self, raw: &[u8]) -> Result<Option<MailboxInfo>, Refusal> {
         let name = self.name(raw)?;
         let account = self.user()?.account.id;
-        Ok(self.endpoint.storage.store.mailbox(account, &name).await?)
+        Ok(self.endpoint.storage.find(account, &name).await?)
     }
 
     /// The messages that a set means, as UIDs of this client's view.

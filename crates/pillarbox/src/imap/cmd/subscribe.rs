@@ -5,13 +5,15 @@ use super::{Completed, Outcome, Session};
 /// Subscribes or unsubscribes a name, whether or not there is a mailbox of it: a client may
 /// subscribe to what will come back.
 pub(super) async fn subscribe(session: &mut Session, mailbox: &[u8], on: bool) -> Outcome {
-    let name = session.name(mailbox)?;
+    let (exact, composed) = (session.name(mailbox)?, session.new_name(mailbox)?);
+    let found = session.find(mailbox).await?.map(|found| found.name);
     let account = session.user()?.account.id;
-    session
-        .endpoint
-        .storage
-        .store
-        .subscribe(account, &name, on)
-        .await?;
+    let store = &session.endpoint.storage.store;
+    if !on && exact != composed {
+        // An old subscription in this very spelling.
+        store.subscribe(account, &exact, false).await?;
+    }
+    let name = found.unwrap_or(composed);
+    store.subscribe(account, &name, on).await?;
     Ok(Completed::default())
 }

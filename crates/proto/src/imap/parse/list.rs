@@ -1,11 +1,14 @@
 //! LIST and LSUB (RFC 3501 §6.3.8, RFC 5258, RFC 5819, RFC 6154).
 
+use pillarbox_model::limit;
+
 use super::mailbox::status_items;
 use crate::imap::command::{Bytes, Command, List, ListReturn, ListSelect};
 use crate::imap::lex::{Cursor, Parsed};
 
 /// Patterns in one LIST: each is matched with every mailbox.
 const PATTERNS: usize = 100;
+const TOO_LONG: &str = "The patterns are too long";
 
 /// ```abnf
 /// list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat
@@ -42,7 +45,12 @@ pub(super) fn lsub<'a>(cursor: &mut Cursor<'a>) -> Parsed<Command<'a>> {
 }
 
 fn pattern<'a>(cursor: &mut Cursor<'a>) -> Parsed<Bytes<'a>> {
-    cursor.list_mailbox("Expected a pattern")
+    let start = cursor.position();
+    let pattern = cursor.list_mailbox("Expected a pattern")?;
+    if pattern.len() > limit::LIST_PATTERN_BYTES {
+        return cursor.fail_at(start, TOO_LONG);
+    }
+    Ok(pattern)
 }
 
 fn patterns<'a>(cursor: &mut Cursor<'a>) -> Parsed<Vec<Bytes<'a>>> {
@@ -50,6 +58,9 @@ fn patterns<'a>(cursor: &mut Cursor<'a>) -> Parsed<Vec<Bytes<'a>>> {
     let patterns = cursor.nonempty_list("Expected one or more patterns", pattern)?;
     if patterns.len() > PATTERNS {
         return cursor.fail_at(start, "Too many patterns");
+    }
+    if patterns.iter().map(|pattern| pattern.len()).sum::<usize>() > limit::LIST_PATTERN_BYTES {
+        return cursor.fail_at(start, TOO_LONG);
     }
     Ok(patterns)
 }
