@@ -49,8 +49,6 @@ pub const OUTPUT_BYTES: usize = 1024 * 1024;
 /// Bounds an administrator may set. The defaults suit a few thousand users on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest message an APPEND may carry, in bytes (RFC 7889).
-    pub append_bytes: u64,
     /// Connections in all.
     pub connections: usize,
     /// Connections of one user.
@@ -73,7 +71,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            append_bytes: 64 * 1024 * 1024,
             connections: 50_000,
             connections_per_user: 200,
             connections_per_ip: 100,

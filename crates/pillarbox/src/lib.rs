@@ -5,6 +5,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod control;
+pub mod endpoint;
 mod housekeeping;
 pub mod imap;
 pub mod log;

@@ -227,7 +227,7 @@ impl Process {
         for warning in &server.warnings {
             self.log.warn("configuration", &[("reason", warning)]);
         }
-        let endpoint = |block| serve::imap(block, self.settings.debug, &self.places);
+        let endpoint = |block| serve::endpoint(block, self.settings.debug, &self.places);
         let endpoints = server.endpoints.into_iter().map(endpoint).collect();
         self.listeners
             .plan(endpoints, &server.globals.runtime_dir)

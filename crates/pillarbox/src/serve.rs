@@ -2,58 +2,81 @@
 
 use std::sync::Arc;
 
-use crate::assemble::ImapEndpoint;
+use pillarbox_model::limit::Limits;
+
+use crate::assemble::ImapBlock;
+use crate::endpoint::{EndpointBlock, Protocol};
 use crate::imap::endpoint::Endpoint as Imap;
 use crate::imap::places::Places;
 use crate::log::Logger;
-use crate::net::{Endpoint, TlsSettings};
+use crate::net::{Endpoint, Handler, Tls, TlsSettings};
 
-/// Said to those who are one too many (RFC 5530 §3, RFC 9051 §7.1.5).
-const FULL: &str = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
+/// Said to IMAP clients that are one too many (RFC 5530 §3, RFC 9051 §7.1.5).
+const IMAP_FULL: &str = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
 
-/// An `imap` block as an endpoint that listens. `debug` has it log more than its block says.
-/// Warns of what makes it less safe than it could be.
-pub fn imap(block: ImapEndpoint, debug: bool, places: &Arc<Places>) -> Endpoint {
-    let log = Logger::new(&block.name).with_debug(debug || block.debug);
-    warn(&block, &log);
-    let imap = Arc::new(Imap {
-        log: log.clone(),
+/// A block as an endpoint that listens. `debug` has it log more than its block says. Warns of what
+/// makes it less safe than it could be.
+pub fn endpoint(block: EndpointBlock, debug: bool, places: &Arc<Places>) -> Endpoint {
+    let common = Common {
+        log: Logger::new(&block.name).with_debug(debug || block.debug),
         tls: match &block.tls {
             TlsSettings::Off => None,
             TlsSettings::On(tls) => Some(Arc::clone(tls)),
         },
-        insecure_auth: block.insecure_auth,
-        sasl_login: block.sasl_login,
+        limits: block.limits.clone(),
         io_debug: block.io_debug,
         io_errors: block.io_errors,
-        login: block.login,
-        storage: block.storage,
-        limits: block.limits.clone(),
-        places: Arc::clone(places),
-    });
+    };
+    let log = common.log.clone();
+    if block.io_debug {
+        log.warn("io_debug writes what users read and write to the log", &[]);
+    }
+    let (full, handler) = match block.protocol {
+        Protocol::Imap(block) => (IMAP_FULL, imap(block, common, places)),
+    };
     Endpoint {
         log,
         addresses: block.addresses,
         tls: block.tls,
         limits: block.limits,
-        full: FULL,
-        handler: Arc::new(move |connection| Box::pin(Arc::clone(&imap).serve(connection))),
+        full,
+        handler,
     }
 }
 
-fn warn(block: &ImapEndpoint, log: &Logger) {
-    if matches!(block.tls, TlsSettings::Off) {
-        log.warn(
-            "TLS is disabled, passwords and mail go over the network in clear",
-            &[],
-        );
-    } else if block.insecure_auth {
-        log.warn(
-            "insecure_auth takes passwords over connections that are not encrypted",
-            &[],
-        );
-    }
-    if block.io_debug {
-        log.warn("io_debug writes what users read and write to the log", &[]);
-    }
+/// What every protocol needs to know of its block.
+struct Common {
+    log: Logger,
+    tls: Option<Arc<Tls>>,
+    limits: Limits,
+    io_debug: bool,
+    io_errors: bool,
+}
+
+fn imap(block: ImapBlock, common: Common, places: &Arc<Places>) -> Handler {
+    warn_of_passwords(&block, &common);
+    let endpoint = Arc::new(Imap {
+        log: common.log,
+        tls: common.tls,
+        insecure_auth: block.insecure_auth,
+        sasl_login: block.sasl_login,
+        io_debug: common.io_debug,
+        io_errors: common.io_errors,
+        login: block.login,
+        storage: block.storage,
+        limits: common.limits,
+        places: Arc::clone(places),
+    });
+    Arc::new(move |connection| Box::pin(Arc::clone(&endpoint).serve(connection)))
+}
+
+fn warn_of_passwords(block: &ImapBlock, common: &Common) {
+    let warning = match &common.tls {
+        None => "TLS is disabled, passwords and mail go over the network in clear",
+        Some(_) if block.insecure_auth => {
+            "insecure_auth takes passwords over connections that are not encrypted"
+        }
+        Some(_) => return,
+    };
+    common.log.warn(warning, &[]);
 }

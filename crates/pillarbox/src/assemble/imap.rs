@@ -2,31 +2,32 @@
 
 use std::sync::Arc;
 
-use pillarbox_config::{Address, Bound, Error, Node, addresses};
-use pillarbox_model::limit::Limits;
+use pillarbox_config::{Bound, Error};
 
 use super::Assembly;
+use super::endpoint::keep;
 use crate::auth::login::Login;
+use crate::endpoint::{EndpointKind, Protocol};
 use crate::imap::directives::{DIRECTIVES, limits};
-use crate::module::{Built, Declaration};
+use crate::module::Built;
 use crate::net::TlsSettings;
 use crate::normalize::Normalize;
 use crate::storage::Storage;
 
-/// An `imap` block, as it is to be served.
-pub struct ImapEndpoint {
-    /// What log lines begin with.
-    pub name: String,
-    /// Where it listens, at least one.
-    pub addresses: Vec<Address>,
-    /// For `tls://` addresses and STARTTLS.
-    pub tls: TlsSettings,
-    /// Log the protocol.
-    pub io_debug: bool,
-    /// Log errors of reading and writing.
-    pub io_errors: bool,
-    /// Log more.
-    pub debug: bool,
+pub(super) const KIND: EndpointKind = EndpointKind {
+    name: "imap",
+    summary: "the IMAP endpoint",
+    doc: "`imap ADDRESS... { ... }` serves IMAP at these addresses: `tcp://HOST:PORT` (with STARTTLS, \
+          if there is TLS), `tls://HOST:PORT` (TLS from the first byte), `unix://PATH`, and sockets \
+          that the service manager hands over: `fd://NUMBER`, `tls+fd://NUMBER`, `fdname://NAME`, \
+          `tls+fdname://NAME`.",
+    directives: DIRECTIVES,
+    limits,
+    build: |assembly, bound, tls, errors| build(assembly, bound, tls, errors).map(Protocol::Imap),
+};
+
+/// What an `imap` block says of IMAP.
+pub struct ImapBlock {
     /// Take passwords in clear. Always so without TLS.
     pub insecure_auth: bool,
     /// Offer the mechanism LOGIN.
@@ -35,74 +36,22 @@ pub struct ImapEndpoint {
     pub login: Arc<Login>,
     /// Their mail.
     pub storage: Arc<Storage>,
-    /// Bounds.
-    pub limits: Limits,
 }
 
-/// Reads an `imap` block; nothing comes of it when verifying. All of its directives are looked at,
-/// even after an error.
-pub(super) fn build<'t>(
+fn build<'t>(
     assembly: &mut Assembly<'t>,
-    node: &'t Node,
+    bound: &Bound<'t>,
+    tls: &TlsSettings,
     errors: &mut Vec<Error>,
-) -> Option<ImapEndpoint> {
-    let addresses = keep(addresses(node), errors);
-    let declaration = Declaration {
-        node,
-        args: &[],
-        block: node.children(),
-    };
-    let bound = keep(assembly.bind_inheriting(&declaration, DIRECTIVES), errors)?;
-    let login = keep(login(assembly, &bound), errors);
+) -> Option<ImapBlock> {
+    let login = keep(login(assembly, bound), errors);
     let storage = bound.node("storage").map(|node| assembly.storage(node));
     let storage = keep(storage.transpose(), errors).flatten().flatten();
-    let tls = bound.node("tls").map(|node| assembly.tls(node));
-    let tls = keep(tls.transpose(), errors).flatten();
-    errors.extend(unsupported(&bound));
-    let (addresses, tls) = (addresses?, tls?);
-    let tls_off = matches!(tls, TlsSettings::Off);
-    errors.extend(tls_without_tls(node, &addresses, tls_off));
-    let storage = storage?;
-    Some(ImapEndpoint {
-        name: node.name.text.clone(),
-        addresses,
-        tls,
-        io_debug: bound.flag("io_debug"),
-        io_errors: bound.flag("io_errors"),
-        debug: bound.flag("debug"),
-        insecure_auth: bound.flag("insecure_auth") || tls_off,
+    Some(ImapBlock {
+        insecure_auth: bound.flag("insecure_auth") || matches!(tls, TlsSettings::Off),
         sasl_login: bound.flag("sasl_login"),
         login: Arc::new(login?),
-        limits: limits(&bound, storage.append_limit),
-        storage,
-    })
-}
-
-/// The value, or nothing and its errors noted.
-fn keep<T>(built: Built<T>, errors: &mut Vec<Error>) -> Option<T> {
-    built.map_err(|more| errors.extend(more)).ok()
-}
-
-fn unsupported(bound: &Bound<'_>) -> Option<Error> {
-    let node = bound.node("proxy_protocol")?;
-    let error = Error::new(
-        node.span(),
-        "proxy_protocol is not supported yet by this build",
-    );
-    Some(error.help("remove it: believing nobody is safer than believing everybody"))
-}
-
-/// Addresses that want TLS where there is none.
-fn tls_without_tls<'n>(
-    node: &'n Node,
-    addresses: &'n [Address],
-    tls_off: bool,
-) -> impl Iterator<Item = Error> + 'n {
-    let both = node.args.iter().zip(addresses);
-    let wanting = both.filter(move |(_, address)| address.tls && tls_off);
-    wanting.map(|(word, _)| {
-        let message = "imap: can't bind on IMAPS endpoint without TLS configuration";
-        Error::new(word.span, message).help("replace `tls off`, or listen at `tcp://`")
+        storage: storage?,
     })
 }
 

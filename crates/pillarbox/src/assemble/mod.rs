@@ -4,6 +4,7 @@
 //! them; what nothing refers to is a mistake. All errors are collected, each with its place.
 
 mod certificates;
+mod endpoint;
 mod globals;
 mod imap;
 mod registry;
@@ -22,8 +23,8 @@ use pillarbox_config::{
 use rustls::ClientConfig;
 
 pub use globals::{DIRECTIVES as GLOBAL_DIRECTIVES, Globals};
-pub use imap::ImapEndpoint;
-pub use registry::{ENDPOINTS, modules};
+pub use imap::ImapBlock;
+pub use registry::{endpoints, modules};
 pub use server::{Options, Server, assemble, globals, instance};
 
 use crate::auth::Provider;
@@ -106,7 +107,7 @@ impl<'t> Assembly<'t> {
         assembly.warn_of_globals();
         let mut endpoints = Vec::new();
         for node in rest {
-            if ENDPOINTS.contains(&node.name.text.as_str()) {
+            if registry::is_endpoint(&node.name.text) {
                 endpoints.push(node);
             } else if let Err(error) = assembly.declare(node) {
                 errors.push(error);

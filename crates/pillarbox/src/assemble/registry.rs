@@ -2,19 +2,16 @@
 
 use pillarbox_config::{Error, Node, Word, nearest};
 
-use super::{certificates, globals};
+use super::{certificates, globals, imap};
+use crate::endpoint::EndpointKind;
 use crate::module::{Module, Offer};
 use crate::{auth, storage, table};
 
-/// What listens. Their arguments are addresses.
-pub const ENDPOINTS: &[&str] = &[
-    "imap",
-    "lmtp",
-    "smtp",
-    "submission",
-    "openmetrics",
-    "dovecot_sasld",
-];
+/// What listens, in the order of the reference.
+const ENDPOINTS: &[&EndpointKind] = &[&imap::KIND];
+
+/// Endpoints of maddy that this build does not have.
+const ENDPOINTS_LATER: &[&str] = &["lmtp", "smtp", "submission", "openmetrics", "dovecot_sasld"];
 
 /// Modules of maddy that this build does not have, with what there is instead.
 const LATER: &[(&str, &str)] = &[
@@ -40,6 +37,32 @@ const LATER: &[(&str, &str)] = &[
 ];
 
 const PASS_TABLE: &str = "`auth.pass_table` or `auth.external`";
+
+/// All kinds of endpoints, in the order of the reference.
+pub fn endpoints() -> impl Iterator<Item = &'static EndpointKind> {
+    ENDPOINTS.iter().copied()
+}
+
+/// The names of all endpoints that are known, whether they are supported or not.
+fn endpoint_names() -> impl Iterator<Item = &'static str> {
+    endpoints()
+        .map(|kind| kind.name)
+        .chain(ENDPOINTS_LATER.iter().copied())
+}
+
+/// Whether a directive at top level is an endpoint.
+pub(super) fn is_endpoint(name: &str) -> bool {
+    endpoint_names().any(|known| known == name)
+}
+
+/// The kind of an endpoint.
+pub(super) fn endpoint(word: &Word) -> Result<&'static EndpointKind, Error> {
+    let found = endpoints().find(|kind| kind.name == word.text);
+    found.ok_or_else(|| {
+        let message = format!("endpoint {} is not supported yet by this build", word.text);
+        Error::new(word.span, message).help("remove this block")
+    })
+}
 
 /// All modules, in the order of the reference.
 pub fn modules() -> impl Iterator<Item = &'static Module> {
@@ -97,7 +120,7 @@ pub(super) fn unknown_top(node: &Node) -> Error {
     let message = format!("unknown module or global directive: {name}");
     let error = Error::new(node.name.span, message);
     let known = globals::DIRECTIVES.iter().map(|row| row.name);
-    let known = known.chain(ENDPOINTS.iter().copied());
+    let known = known.chain(endpoint_names());
     match nearest(name, known.chain(modules().map(|module| module.name))) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error,

@@ -6,11 +6,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use pillarbox_config::{Error, Errors, Node, Tree, bind_top};
+use pillarbox_config::{Error, Errors, Tree, bind_top};
 
-use super::{Assembly, GLOBAL_DIRECTIVES, Globals, ImapEndpoint, Mode, State, imap};
+use super::{Assembly, GLOBAL_DIRECTIVES, Globals, Mode, State, endpoint, registry};
 use crate::auth::pass_table::PassTable;
 use crate::auth::penalty::Penalties;
+use crate::endpoint::EndpointBlock;
 use crate::module::{Built, Parts};
 use crate::storage::Storage;
 use crate::storage::engine::{Engines, Opener};
@@ -42,8 +43,8 @@ impl Options {
 pub struct Server {
     /// What is said for the whole of it.
     pub globals: Globals,
-    /// Its `imap` blocks, in order. None when verifying.
-    pub endpoints: Vec<ImapEndpoint>,
+    /// Its endpoints, in order. None when verifying.
+    pub endpoints: Vec<EndpointBlock>,
     /// Storages by the names of their blocks. None when verifying.
     pub storages: Vec<(String, Arc<Storage>)>,
     /// Credentials by the names of their blocks.
@@ -126,9 +127,9 @@ fn assemble_into(tree: &Tree, options: &Options, errors: &mut Vec<Error>) -> Bui
     }
     let mut endpoints = Vec::new();
     for node in nodes {
-        match node.name.text.as_str() {
-            "imap" => endpoints.extend(imap::build(&mut assembly, node, errors)),
-            _ => errors.push(unsupported(node)),
+        match registry::endpoint(&node.name) {
+            Ok(kind) => endpoints.extend(endpoint::build(&mut assembly, kind, node, errors)),
+            Err(error) => errors.push(error),
         }
     }
     if errors.is_empty() {
@@ -144,14 +145,6 @@ fn assemble_into(tree: &Tree, options: &Options, errors: &mut Vec<Error>) -> Bui
         warnings: warnings(tree, &assembly),
         globals: assembly.globals,
     })
-}
-
-fn unsupported(node: &Node) -> Error {
-    let message = format!(
-        "endpoint {} is not supported yet by this build",
-        node.name.text
-    );
-    Error::new(node.name.span, message).help("remove this block")
 }
 
 /// The named blocks that are of a kind.

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::auth::hash::Hash;
+use crate::endpoint::{EndpointBlock, Protocol};
 use crate::normalize::Normalize;
 use crate::testing::{now, secret, tree};
 
@@ -83,14 +84,28 @@ impl Fixture {
 }
 
 /// One endpoint, with [`BLOCKS`] and more lines in its block.
-fn endpoint(fixture: &Fixture, more: &str) -> ImapEndpoint {
+fn block(fixture: &Fixture, more: &str) -> EndpointBlock {
     let imap = IMAP.replace("tls off", &format!("tls off\n{more}"));
     let mut server = fixture.run(&format!("{BLOCKS}{imap}"));
     server.endpoints.pop().unwrap()
 }
 
+/// What [`block`] says of IMAP.
+fn endpoint(fixture: &Fixture, more: &str) -> ImapBlock {
+    match block(fixture, more).protocol {
+        Protocol::Imap(imap) => imap,
+    }
+}
+
+/// What an `imap` block says of IMAP.
+fn imap_of(block: &EndpointBlock) -> &ImapBlock {
+    match &block.protocol {
+        Protocol::Imap(imap) => imap,
+    }
+}
+
 /// The account that a login leads to; it is made by this if it isn't there.
-fn log_in(endpoint: &ImapEndpoint, user: &str, password: &str) -> Option<String> {
+fn log_in(endpoint: &ImapBlock, user: &str, password: &str) -> Option<String> {
     now(async {
         let login = endpoint.login.login(user, &secret(password)).await.ok()?;
         let account = endpoint.storage.account_at_login(&login).await.unwrap();
@@ -98,7 +113,7 @@ fn log_in(endpoint: &ImapEndpoint, user: &str, password: &str) -> Option<String>
     })
 }
 
-fn accounts(endpoint: &ImapEndpoint) -> Vec<String> {
+fn accounts(endpoint: &ImapBlock) -> Vec<String> {
     let accounts = now(endpoint.storage.store.accounts()).unwrap();
     accounts
         .into_iter()
@@ -106,7 +121,7 @@ fn accounts(endpoint: &ImapEndpoint) -> Vec<String> {
         .collect()
 }
 
-fn mailboxes(endpoint: &ImapEndpoint, account: &str) -> Vec<String> {
+fn mailboxes(endpoint: &ImapBlock, account: &str) -> Vec<String> {
     now(async {
         let store = &endpoint.storage.store;
         let account = store.account(account).await.unwrap().unwrap();
@@ -153,9 +168,9 @@ fn the_manuals_example_is_accepted() {
     );
 
     let server = fixture.run(&text);
-    let imap = &server.endpoints[0];
-    assert_eq!(imap.addresses.len(), 2);
-    assert!(matches!(imap.tls, TlsSettings::On(_)) && !imap.insecure_auth);
+    let block = &server.endpoints[0];
+    assert_eq!(block.addresses.len(), 2);
+    assert!(matches!(block.tls, TlsSettings::On(_)) && !imap_of(block).insecure_auth);
     assert_eq!(server.storages[0].0, "local_mailboxes");
     assert!(fixture.path().join("state/imapsql.db").exists());
 }
@@ -164,13 +179,15 @@ fn the_manuals_example_is_accepted() {
 #[test]
 fn defaults() {
     let fixture = Fixture::new();
-    let imap = endpoint(&fixture, "");
-    assert_eq!(imap.name, "imap");
-    assert!(!imap.io_debug && !imap.io_errors && !imap.debug && !imap.sasl_login);
+    let block = block(&fixture, "");
+    assert_eq!(block.name, "imap");
+    assert!(!block.io_debug && !block.io_errors && !block.debug);
+    assert_eq!(block.limits, pillarbox_model::limit::Limits::default());
+    let imap = imap_of(&block);
+    assert!(!imap.sasl_login);
     assert_eq!(imap.login.auth_normalize, Normalize::Auto);
     assert_eq!(imap.login.storage_normalize, Normalize::Auto);
     assert!(imap.login.auth_map.is_none() && imap.login.storage_map.is_none());
-    assert_eq!(imap.limits, pillarbox_model::limit::Limits::default());
     assert_eq!(imap.storage.delimiter, pillarbox_model::Delimiter('.'));
     assert_eq!(imap.storage.junk_mailbox.as_str(), "Junk");
 }
@@ -179,7 +196,7 @@ fn defaults() {
 #[test]
 fn settings() {
     let fixture = Fixture::new();
-    let imap = endpoint(
+    let block = block(
         &fixture,
         "io_debug
          io_errors yes
@@ -193,8 +210,8 @@ fn settings() {
          write_timeout 6s
          tls_timeout 7s",
     );
-    assert!(imap.io_debug && imap.io_errors && imap.debug && imap.sasl_login);
-    let limits = &imap.limits;
+    assert!(block.io_debug && block.io_errors && block.debug && imap_of(&block).sasl_login);
+    let limits = &block.limits;
     assert_eq!(limits.connections, 10);
     assert_eq!(limits.connections_per_user, 3);
     assert_eq!(limits.connections_per_ip, 4);
@@ -307,7 +324,7 @@ fn references_may_be_named_or_in_place() {
                 .replace("&local_mailboxes", storage);
             // Another endpoint, so that no block is unused.
             let server = fixture.run(&format!("{BLOCKS}{IMAP}{imap}"));
-            let account = log_in(&server.endpoints[1], "user@example.org", "123");
+            let account = log_in(imap_of(&server.endpoints[1]), "user@example.org", "123");
             assert_eq!(account.as_deref(), Some("user@example.org"));
         }
     }
@@ -359,10 +376,10 @@ fn the_storage_map_names_accounts() {
 #[test]
 fn addresses_may_share_an_account() {
     let fixture = Fixture::new();
-    let imap = IMAP.replace("tls off", "tls off\nstorage_map email_localpart");
+    let text = IMAP.replace("tls off", "tls off\nstorage_map email_localpart");
     let blocks = BLOCKS.replace("entry user HASH", "");
-    let server = fixture.run(&format!("{blocks}{imap}"));
-    let imap = &server.endpoints[0];
+    let server = fixture.run(&format!("{blocks}{text}"));
+    let imap = imap_of(&server.endpoints[0]);
     assert_eq!(
         log_in(imap, "user@example.org", "123").as_deref(),
         Some("user")
@@ -379,7 +396,7 @@ fn addresses_may_share_an_account() {
 fn delivery_is_mapped_on_its_own() {
     let fixture = Fixture::new();
     let imap = endpoint(&fixture, "storage_map email_localpart");
-    let to = |imap: &ImapEndpoint, address: &str| {
+    let to = |imap: &ImapBlock, address: &str| {
         now(imap.storage.account_for_delivery(address))
             .unwrap()
             .map(|account| String::from(account.name))
@@ -393,7 +410,7 @@ fn delivery_is_mapped_on_its_own() {
         "dsn imapsql.db\ndelivery_map email_localpart",
     );
     let server = fixture.run(&format!("{blocks}{IMAP}"));
-    let imap = &server.endpoints[0];
+    let imap = imap_of(&server.endpoints[0]);
     assert_eq!(to(imap, "User@example.org").as_deref(), Some("user"));
     assert_eq!(to(imap, "user@EXAMPLE.com").as_deref(), Some("user"));
     assert_eq!(to(imap, "nobody@example.com"), None);
@@ -444,7 +461,7 @@ fn the_nearest_normalisation_counts() {
     ] {
         let imap = imap.replace("tls off", &format!("tls off\n{local}"));
         let server = fixture.run(&format!("{global}\n{storage}{imap}"));
-        let account = log_in(&server.endpoints[0], "USER@example.org", "x");
+        let account = log_in(imap_of(&server.endpoints[0]), "USER@example.org", "x");
         assert_eq!(account.is_some(), let_in, "{global} / {local}");
     }
 }
@@ -458,7 +475,7 @@ fn the_auth_map_names_users() {
     assert_eq!(account.as_deref(), Some("user@anything.org"));
     drop(imap);
     let server = fixture.run(&format!("auth_map email_localpart\n{BLOCKS}{IMAP}"));
-    assert!(log_in(&server.endpoints[0], "user@anything.org", "123").is_some());
+    assert!(log_in(imap_of(&server.endpoints[0]), "user@anything.org", "123").is_some());
 }
 
 /// The storage's own, deprecated translation comes after the endpoint's, and is warned of.
@@ -470,7 +487,7 @@ fn the_storages_own_map_still_works() {
         "dsn imapsql.db\nauth_map email_localpart\nauth_normalize precis_email",
     );
     let server = fixture.run(&format!("{blocks}{IMAP}"));
-    let account = log_in(&server.endpoints[0], "user@example.org", "123");
+    let account = log_in(imap_of(&server.endpoints[0]), "user@example.org", "123");
     assert_eq!(account.as_deref(), Some("user"));
     assert_eq!(server.warnings.len(), 2);
     assert!(server.warnings[0].starts_with("test.conf:5:1: auth_map is deprecated here"));
@@ -485,7 +502,7 @@ fn a_storage_knows_its_accounts() {
             pass &local_authdb
         }";
     let server = fixture.run(&format!("{BLOCKS}{}", IMAP.replace("&local_authdb", auth)));
-    let imap = &server.endpoints[0];
+    let imap = imap_of(&server.endpoints[0]);
     assert_eq!(log_in(imap, "user", "123"), None);
     now(imap.storage.create_account("user")).unwrap();
     assert_eq!(log_in(imap, "User", "123").as_deref(), Some("user"));
@@ -708,13 +725,13 @@ fn new_accounts_get_what_the_storage_says() {
         appendlimit 1M";
     let blocks = BLOCKS.replace("dsn imapsql.db", storage);
     let server = fixture.run(&format!("{blocks}{IMAP}"));
-    let imap = &server.endpoints[0];
+    let imap = imap_of(&server.endpoints[0]);
     log_in(imap, "user", "123").unwrap();
     assert_eq!(
         mailboxes(imap, "user"),
         ["INBOX", "Notes", "Work", "Work/Sent"]
     );
-    assert_eq!(imap.limits.append_bytes, 1024 * 1024);
+    assert_eq!(imap.storage.append_limit, 1024 * 1024);
     assert_eq!(imap.storage.junk_mailbox.as_str(), "Spam");
     assert!(fixture.path().join("state/mail").is_dir());
 }
@@ -725,8 +742,8 @@ fn storages_are_apart() {
     let fixture = Fixture::new();
     let other = IMAP.replace("&local_mailboxes", "imapsql sqlite3 other.db");
     let server = fixture.run(&format!("{BLOCKS}{IMAP}{other}"));
-    log_in(&server.endpoints[0], "user", "123").unwrap();
-    assert!(accounts(&server.endpoints[1]).is_empty());
+    log_in(imap_of(&server.endpoints[0]), "user", "123").unwrap();
+    assert!(accounts(imap_of(&server.endpoints[1])).is_empty());
     for directory in ["imapsql.messages", "other.messages"] {
         assert!(fixture.path().join("state").join(directory).is_dir());
     }
@@ -741,7 +758,7 @@ fn engines_outlive_a_configuration() {
     let text = format!("{BLOCKS}{IMAP}");
     let first = with(&text).ok().unwrap();
     let second = with(&text.replace("1143", "1144")).ok().unwrap();
-    let (first, second) = (&first.endpoints[0], &second.endpoints[0]);
+    let (first, second) = (imap_of(&first.endpoints[0]), imap_of(&second.endpoints[0]));
     assert!(Arc::ptr_eq(&first.storage.store, &second.storage.store));
     assert!(Arc::ptr_eq(&first.login.penalties, &second.login.penalties));
 
@@ -772,5 +789,8 @@ fn tables_of_directives_are_sound() {
         assert!(!module.doc.is_empty() && !module.offers.is_empty());
     }
     pillarbox_config::check_table(GLOBAL_DIRECTIVES).unwrap();
-    pillarbox_config::check_table(crate::imap::directives::DIRECTIVES).unwrap();
+    for kind in endpoints() {
+        pillarbox_config::check_table(kind.directives)
+            .unwrap_or_else(|wrong| panic!("{}: {wrong}", kind.name));
+    }
 }

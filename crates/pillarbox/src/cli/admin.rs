@@ -19,6 +19,7 @@ use super::{Context, Failure, backup, check, creds, imap_acct, imap_mboxes, imap
 use crate::assemble::{self, Mode, Options, Server};
 use crate::auth::pass_table::PassTable;
 use crate::control;
+use crate::endpoint::Protocol;
 use crate::module::Parts;
 use crate::normalize::Normalize;
 use crate::secret::Secret;
@@ -185,10 +186,11 @@ impl Running {
 
 fn all_storages(server: &Server) -> Vec<Arc<Storage>> {
     let mut all: Vec<Arc<Storage>> = Vec::new();
-    for endpoint in &server.endpoints {
-        let known = |other: &Arc<Storage>| Arc::ptr_eq(&other.store, &endpoint.storage.store);
+    let protocols = server.endpoints.iter().map(|block| &block.protocol);
+    for storage in protocols.filter_map(Protocol::storage) {
+        let known = |other: &Arc<Storage>| Arc::ptr_eq(&other.store, &storage.store);
         if !all.iter().any(known) {
-            all.push(Arc::clone(&endpoint.storage));
+            all.push(Arc::clone(storage));
         }
     }
     all

@@ -7,8 +7,7 @@ use anyhow::Context as _;
 use pillarbox_config::reference_page;
 
 use super::{Context, Failure};
-use crate::assemble::{GLOBAL_DIRECTIVES, modules};
-use crate::imap::directives::DIRECTIVES as IMAP_DIRECTIVES;
+use crate::assemble::{GLOBAL_DIRECTIVES, endpoints, modules};
 use crate::module::Module;
 use crate::net::tls;
 
@@ -31,11 +30,6 @@ struct Page {
 
 const GLOBALS: &str = "Directives at top level, outside of blocks: they hold for the whole server, \
                        and some of them for blocks that say nothing else.";
-
-const IMAP: &str = "`imap ADDRESS... { ... }` serves IMAP at these addresses: `tcp://HOST:PORT` \
-                    (with STARTTLS, if there is TLS), `tls://HOST:PORT` (TLS from the first byte), \
-                    `unix://PATH`, and sockets that the service manager hands over: `fd://NUMBER`, \
-                    `tls+fd://NUMBER`, `fdname://NAME`, `tls+fdname://NAME`.";
 
 const TLS_CLIENT: &str = "`tls_client { ... }` says what other servers have to show under TLS, and \
                           what they are shown. At top level it holds for all blocks that connect to \
@@ -66,18 +60,16 @@ fn files() -> Vec<(String, String)> {
 }
 
 fn pages() -> Vec<Page> {
-    let mut pages = vec![
-        Page {
-            name: "global",
-            summary: "what holds for the whole server",
-            text: reference_page("Global directives", GLOBALS, GLOBAL_DIRECTIVES),
-        },
-        Page {
-            name: "imap",
-            summary: "the IMAP endpoint",
-            text: reference_page("imap", IMAP, IMAP_DIRECTIVES),
-        },
-    ];
+    let mut pages = vec![Page {
+        name: "global",
+        summary: "what holds for the whole server",
+        text: reference_page("Global directives", GLOBALS, GLOBAL_DIRECTIVES),
+    }];
+    pages.extend(endpoints().map(|kind| Page {
+        name: kind.name,
+        summary: kind.summary,
+        text: reference_page(kind.name, kind.doc, kind.directives),
+    }));
     pages.push(Page {
         name: "tls_client",
         summary: "TLS towards other servers",
