@@ -82,17 +82,31 @@ pub trait Blobs: Send + Sync {
     /// [`crate::Error::Corrupt`] if there are none or their checksum is wrong.
     fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes>;
 
-    /// Gives up blobs that nothing names any more. Their room is free again sooner or later; doing
-    /// it twice is harmless. Blobs of the same call may share files. Returns bytes freed at once.
+    /// Gives up blobs that nothing names any more: after this no crash brings them back. Their room
+    /// is free again sooner or later; doing it twice is harmless. Blobs of the same call may share
+    /// files. Returns bytes freed at once.
     fn forget<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, u64>;
 
     /// Everything there is, also what nothing names: to compare with an index, or to build one.
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>>;
 
-    /// Moves blobs together, so that files which hold mostly forgotten ones can go; at most some
-    /// hundred megabytes a call. Returns old and new locations: the index takes over the new ones,
-    /// durably, and then, when nobody reads there any more, the old ones are forgotten. Where the
-    /// index does not know the old one, the new one is forgotten.
+    /// Makes these count, durably: copies that [`Blobs::compact`] made, or bytes that were found by
+    /// [`Blobs::list`] and are to be named now.
+    ///
+    /// # Errors
+    /// [`crate::Error::Corrupt`] if there is nothing; otherwise as [`Blobs::put`]. Some may count.
+    fn keep<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, ()>;
+
+    /// Whether there are any blobs that say whose they are. Must be cheap.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn says_whose(&self) -> Result<bool, crate::Error>;
+
+    /// Copies blobs together, so that files which hold mostly forgotten ones can go; at most some
+    /// hundred megabytes a call. Returns old and new locations. A copy does not count, and a crash
+    /// makes nothing of it, until the index [keeps](Blobs::keep) it. Then the index takes over the
+    /// new location, durably, and when nobody reads there any more, the old one is forgotten.
     ///
     /// A keeper with a file a blob has nothing to move.
     fn compact(&self) -> Reply<'_, Vec<(Location, Location)>> {

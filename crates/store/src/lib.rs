@@ -29,6 +29,9 @@ pub use mailbox::{Counters, Mailbox, Member, Row, Rows};
 /// The future of a store call. Boxed, so that `dyn Store` works and sessions compile once.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
+/// Makes what is kept of a message to answer from, of its bytes.
+pub type Digester = fn(&[u8]) -> Bytes;
+
 /// A storage engine: accounts, mailboxes, message metadata and their changes.
 ///
 /// Every method that changes something is one transaction: it happens whole or not at all, and what
@@ -220,7 +223,8 @@ pub trait Store: Send + Sync {
     /// [`Error::Corrupt`] if they are missing or damaged.
     fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes>;
 
-    /// Replaces digests that were made by an older version. Best effort.
+    /// Replaces digests that were made by an older version, or are missing. Those of blobs that are
+    /// gone are passed over.
     fn redigest(&self, digests: Vec<(pillarbox_model::BlobId, Bytes)>) -> Reply<'_, ()>;
 
     // Care.
@@ -231,10 +235,14 @@ pub trait Store: Send + Sync {
     /// [`Error::Engine`] with the path; the copy may be incomplete, the store is untouched.
     fn backup<'a>(&'a self, directory: &'a std::path::Path) -> Reply<'a, ()>;
 
-    /// Compares rows, counters, blobs and checksums. With `repair`, mends what can be mended
-    /// without losing a message: counters are recomputed, messages found only among the blobs come
-    /// back.
-    fn check(&self, repair: bool) -> Reply<'_, Vec<Finding>>;
+    /// Compares rows, counters, blobs and checksums. Reads all bytes once.
+    ///
+    /// With `repair`, mends what can be mended without losing a message: counters are recomputed,
+    /// digests made anew, and messages found only among the blobs come back, in a mailbox
+    /// "Recovered", unless the account has an equal one. If the database was lost as a whole, they
+    /// come back in accounts named by their numbers, in a mailbox below "Recovered" for each that
+    /// there was.
+    fn check(&self, repair: Option<Digester>) -> Reply<'_, Vec<Finding>>;
 
     /// Removes bytes that no message names and whose grace period is over; compacts. Returns the
     /// bytes freed.

@@ -1,6 +1,7 @@
 //! `pillarbox check`.
 
-use pillarbox_store::Finding;
+use bytes::Bytes;
+use pillarbox_store::{Digester, Finding};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -26,7 +27,8 @@ pub struct Check {
 impl Check {
     pub(super) async fn perform(self, blocks: &dyn Blocks, console: &mut dyn Console) -> Outcome {
         let storage = self.block.storage(blocks)?;
-        let findings = storage.store.check(self.repair).await?;
+        let repair = self.repair.then_some(digest as Digester);
+        let findings = storage.store.check(repair).await?;
         if self.json {
             say_json(console, &findings.iter().map(json).collect::<Vec<_>>()).await?;
         } else {
@@ -39,6 +41,10 @@ impl Check {
             wrong => Err(failed(format!("{wrong} problems remain"))),
         }
     }
+}
+
+fn digest(message: &[u8]) -> Bytes {
+    pillarbox_message::digest(message).encode().into()
 }
 
 fn line(finding: &Finding) -> String {

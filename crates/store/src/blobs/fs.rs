@@ -314,6 +314,19 @@ impl Blobs for Files {
         })
     }
 
+    fn keep<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, ()> {
+        Box::pin(async move {
+            for location in locations {
+                File::open(self.path(location)?)?.sync_all()?;
+            }
+            Ok(File::open(&self.directory)?.sync_all()?)
+        })
+    }
+
+    fn says_whose(&self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>> {
         Box::pin(async move {
             let names = tokio::task::block_in_place(|| self.names())?;

@@ -97,6 +97,19 @@ impl Blobs for Memory {
         })
     }
 
+    fn keep<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, ()> {
+        Box::pin(async move {
+            for location in locations {
+                self.read(location).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn says_whose(&self) -> Result<bool, Error> {
+        Ok(!lock(&self.0).messages.is_empty())
+    }
+
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>> {
         Box::pin(async move {
             let kept = lock(&self.0);

@@ -196,6 +196,14 @@ async fn compaction_keeps_what_is_wanted() {
         while let moved = stage.blobs.compact().await.unwrap()
             && !moved.is_empty()
         {
+            let copies: Vec<_> = moved.iter().map(|(_, new)| new.clone()).collect();
+            let listed = stage.blobs.list().await.unwrap();
+            let counts = |copy: &Location| listed.iter().any(|(location, ..)| location == copy);
+            assert!(
+                !copies.iter().any(counts),
+                "copies count once they are kept"
+            );
+            stage.blobs.keep(&copies).await.unwrap();
             for (old, new) in &moved {
                 let at = wanted.iter().position(|location| location == old).unwrap();
                 wanted[at] = new.clone();

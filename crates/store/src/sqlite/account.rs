@@ -3,6 +3,7 @@
 use pillarbox_model::{AccountId, MailboxName, SpecialUse, UidValidity};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::mark;
 use super::tx::Tx;
 use crate::mailbox::Delta;
 use crate::{Account, Error};
@@ -38,6 +39,11 @@ impl Tx<'_> {
         if by_name(self.sql, name)?.is_some() {
             return Err(Error::AccountExists);
         }
+        if mark::is_set(self.sql, mark::BEREFT)? {
+            let text =
+                "the database is new, and there are messages: `check --repair` takes them in";
+            return Err(Error::Unavailable(text.into()));
+        }
         self.sql
             .prepare_cached("INSERT INTO account (name, created) VALUES (?, ?)")?
             .execute(params![name, self.now])?;
@@ -51,6 +57,16 @@ impl Tx<'_> {
             name: name.into(),
             append_limit: None,
         })
+    }
+
+    /// Makes the account with an id, for messages of which nothing but its id is known.
+    pub(super) fn recover_account(&mut self, id: AccountId) -> Result<(), Error> {
+        self.sql.execute(
+            "INSERT INTO account (id, name, created) VALUES (?, ?, ?)",
+            params![id.0 as i64, format!("recovered-{id}"), self.now],
+        )?;
+        self.create_mailbox(id, &MailboxName::inbox(), None)?;
+        Ok(())
     }
 
     pub(super) fn remove_account(&mut self, id: AccountId) -> Result<(), Error> {

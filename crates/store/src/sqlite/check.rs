@@ -5,25 +5,23 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
-use pillarbox_model::{AccountId, MailboxId, MailboxName};
-use rusqlite::{Connection, OptionalExtension};
+use pillarbox_model::{BlobId, MailboxId};
+use rusqlite::Connection;
 
-use super::Engine;
-use super::message::Described;
 use super::tx::Tx;
-use crate::blob::{About, Location, NewBlob};
-use crate::{Error, Finding};
-
-/// Where messages go that only their bytes are left of.
-const RECOVERED: &str = "Recovered";
+use super::{Engine, mark};
+use crate::blob::{About, Location};
+use crate::{Digester, Error, Finding, Store};
 
 /// Bytes that a keeper has.
-type Kept = (Location, Option<About>, u64);
+pub(super) type Kept = (Location, Option<About>, u64);
 
 /// Compares counters with rows, rows with blobs, and blobs with what their keeper has. Reads all
 /// bytes once.
-pub(super) async fn check(engine: &Engine, repair: bool) -> Result<Vec<Finding>, Error> {
+pub(super) async fn check(
+    engine: &Engine,
+    repair: Option<Digester>,
+) -> Result<Vec<Finding>, Error> {
     let _copying = engine.copying.lock().await;
     let kept = engine.blobs.list().await?;
     // Whatever was put before that list and belongs to an operation has its rows when this is
@@ -31,25 +29,27 @@ pub(super) async fn check(engine: &Engine, repair: bool) -> Result<Vec<Finding>,
     engine.committer.submit(Vec::new(), |_, _| Ok(())).await?;
     let seen = tokio::task::block_in_place(|| engine.readers.with(look))?;
     let mut findings = seen.damage;
-    findings.extend(mend_rows(engine, &seen.mailboxes, seen.counts, repair).await?);
+    findings.extend(mend_rows(engine, &seen.mailboxes, seen.counts, repair.is_some()).await?);
+    findings.extend(mend_digests(engine, seen.undigested, repair).await?);
     let names: HashSet<&Location> = seen.named.iter().map(|(location, _)| location).collect();
     for (location, size) in &seen.named {
         findings.extend(check_bytes(engine, location, *size).await);
     }
-    let orphans = kept
-        .iter()
-        .filter(|(location, ..)| !names.contains(location) && !seen.known.contains(location));
-    for orphan in orphans {
-        findings.push(adopt(engine, orphan, repair).await?);
-    }
+    let unnamed = |kept: &Kept| !names.contains(&kept.0) && !seen.known.contains(&kept.0);
+    let orphans: Vec<Kept> = kept.into_iter().filter(unnamed).collect();
+    findings.extend(super::recover::recover(engine, orphans, seen.bereft, repair).await?);
     Ok(findings)
 }
 
 /// What the index says at one moment.
 #[derive(Default)]
 struct Seen {
-    /// What can't be mended here.
+    /// What can't be mended.
     damage: Vec<Finding>,
+    /// Messages whose digest is missing.
+    undigested: Vec<(Finding, BlobId, Location)>,
+    /// Whether the database is new, and messages are older.
+    bereft: bool,
     /// Mailboxes whose counters are wrong, with a name to print.
     mailboxes: Vec<(MailboxId, String)>,
     /// Accounts and blobs whose counts are wrong.
@@ -66,6 +66,8 @@ fn look(sql: &Connection) -> Result<Seen, Error> {
     let known = "SELECT location FROM blob WHERE refs = 0 UNION ALL SELECT location FROM doomed";
     Ok(Seen {
         damage: damage(&snapshot)?,
+        undigested: undigested(&snapshot)?,
+        bereft: mark::is_set(&snapshot, mark::BEREFT)?,
         mailboxes: miscounted(&snapshot)?,
         counts: [miscounted_accounts(&snapshot)?, references(&snapshot)?].concat(),
         named: snapshot
@@ -81,7 +83,7 @@ fn look(sql: &Connection) -> Result<Seen, Error> {
     })
 }
 
-fn finding(subject: String, problem: String) -> Finding {
+pub(super) fn finding(subject: String, problem: String) -> Finding {
     Finding {
         subject,
         problem,
@@ -89,7 +91,7 @@ fn finding(subject: String, problem: String) -> Finding {
     }
 }
 
-/// What SQLite says of its file, and messages whose bytes or digest have no row.
+/// What SQLite says of its file, and messages whose bytes have no row.
 fn damage(sql: &Connection) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     let mut statement = sql.prepare("PRAGMA quick_check(100)")?;
@@ -101,18 +103,34 @@ fn damage(sql: &Connection) -> Result<Vec<Finding>, Error> {
         }
     }
     let mut statement = sql.prepare(
-        "SELECT g.mailbox, g.uid, b.id IS NULL FROM message g
-         LEFT JOIN blob b ON b.id = g.blob LEFT JOIN digest d ON d.blob = g.blob
-         WHERE b.id IS NULL OR d.blob IS NULL",
+        "SELECT g.mailbox, g.uid FROM message g LEFT JOIN blob b ON b.id = g.blob
+         WHERE b.id IS NULL",
     )?;
     let mut lost = statement.query([])?;
     while let Some(row) = lost.next()? {
-        let (mailbox, uid): (i64, u32) = (row.get(0)?, row.get(1)?);
-        let what = if row.get(2)? { "bytes" } else { "digest" };
-        let subject = format!("message {uid} of mailbox {mailbox}");
-        findings.push(finding(subject, format!("its {what} has no row")));
+        findings.push(finding(message(row)?, "its bytes have no row".into()));
     }
     Ok(findings)
+}
+
+/// A message by its mailbox and UID, the first two columns.
+fn message(row: &rusqlite::Row<'_>) -> rusqlite::Result<String> {
+    let (mailbox, uid): (i64, u32) = (row.get(0)?, row.get(1)?);
+    Ok(format!("message {uid} of mailbox {mailbox}"))
+}
+
+/// Messages without a digest.
+fn undigested(sql: &Connection) -> Result<Vec<(Finding, BlobId, Location)>, Error> {
+    let mut statement = sql.prepare(
+        "SELECT g.mailbox, g.uid, b.id, b.location FROM message g JOIN blob b ON b.id = g.blob
+         LEFT JOIN digest d ON d.blob = g.blob WHERE d.blob IS NULL OR d.bytes = x''",
+    )?;
+    let found = statement.query_map([], |row| {
+        let found = finding(message(row)?, "it has no digest".into());
+        let blob = BlobId(row.get::<_, i64>(2)? as u64);
+        Ok((found, blob, super::read::location(row, 3)?))
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// Mailboxes whose counters are not what their rows say.
@@ -252,63 +270,21 @@ async fn check_bytes(engine: &Engine, location: &Location, size: u64) -> Option<
     Some(finding(format!("blob at {}", location.0), problem))
 }
 
-/// Reports bytes that nothing names. If asked, the message comes back in a mailbox of its own,
-/// unless the account has an equal one; the bytes found are given up in their time.
-async fn adopt(engine: &Engine, orphan: &Kept, repair: bool) -> Result<Finding, Error> {
-    let (location, about, _) = orphan;
-    let mut found = finding(
-        format!("blob at {}", location.0),
-        "no message names it".into(),
-    );
-    let Some(about) = *about else {
-        return Ok(found);
-    };
-    if repair && let Ok(bytes) = engine.blobs.read(location).await {
-        let orphan = location.clone();
-        let blob = (about, NewBlob::Memory(bytes));
-        let recover = move |tx: &mut Tx<'_>, stored| tx.recover(about, &orphan, stored);
-        found.repaired = engine.committer.submit(vec![blob], recover).await?;
-    }
-    Ok(found)
-}
-
-impl Tx<'_> {
-    /// Adds a message that only its bytes are left of; false if its account is gone too.
-    fn recover(
-        &mut self,
-        about: About,
-        orphan: &Location,
-        stored: Vec<super::commit::Stored>,
-    ) -> Result<bool, Error> {
-        let account = "SELECT id FROM account WHERE id = ?";
-        let key = [about.account.0 as i64];
-        let account: Option<i64> = self
-            .sql
-            .query_row(account, key, |row| row.get(0))
-            .optional()?;
-        let places = super::commit::places(&stored);
-        if account.is_none() {
-            self.doom(&places, self.now)?;
-            return Ok(false);
+/// Reports messages without a digest, and makes it if asked.
+async fn mend_digests(
+    engine: &Engine,
+    undigested: Vec<(Finding, BlobId, Location)>,
+    repair: Option<Digester>,
+) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::with_capacity(undigested.len());
+    for (mut found, blob, location) in undigested {
+        if let Some(digest) = repair
+            && let Ok(bytes) = engine.blobs.read(&location).await
+        {
+            engine.redigest(vec![(blob, digest(&bytes))]).await?;
+            found.repaired = true;
         }
-        if !places.is_empty() {
-            let message = Described {
-                flags: Vec::new(),
-                date: about.date,
-                digest: Bytes::new(),
-            };
-            let mailbox = self.recovered(about.account)?;
-            self.append(mailbox, vec![message], stored.into_iter())?;
-        }
-        self.doom(std::slice::from_ref(orphan), self.now)?;
-        Ok(true)
+        findings.push(found);
     }
-
-    fn recovered(&mut self, account: AccountId) -> Result<MailboxId, Error> {
-        let name = MailboxName::from_stored(RECOVERED);
-        if let Some(info) = super::mailbox::by_name(self.sql, account, &name)? {
-            return Ok(info.id);
-        }
-        Ok(self.create_mailbox(account, &name, None)?.id)
-    }
+    Ok(findings)
 }

@@ -161,7 +161,7 @@ fn listen(output: &str, said: &mut BTreeMap<String, Said>) {
 }
 
 async fn verify(engine: &Engine, said: &BTreeMap<String, Said>) {
-    let mut findings = engine.check(false).await.unwrap();
+    let mut findings = engine.check(None).await.unwrap();
     // Bytes of appends that were under way: nobody was told that they are there.
     findings.retain(|finding| finding.problem != "no message names it");
     assert_eq!(findings, []);

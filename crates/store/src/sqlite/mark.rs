@@ -8,6 +8,15 @@ use crate::Error;
 /// It is a copy that nobody opened yet.
 pub(super) const COPY: &str = "copy";
 
+/// It was made beside messages that it does not know: another one was lost. Until a check took them
+/// in, no account is made, since its id may be that of somebody whose messages these are.
+pub(super) const BEREFT: &str = "bereft";
+
+pub(super) fn is_set(sql: &Connection, name: &str) -> Result<bool, Error> {
+    let mut statement = sql.prepare_cached("SELECT 1 FROM mark WHERE name = ?")?;
+    Ok(statement.exists([name])?)
+}
+
 pub(super) fn set(sql: &Connection, name: &str) -> Result<(), Error> {
     sql.execute("INSERT OR IGNORE INTO mark (name) VALUES (?)", [name])?;
     Ok(())

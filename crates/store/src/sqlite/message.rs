@@ -100,10 +100,7 @@ impl Tx<'_> {
             &*location.0,
         ])?;
         let id = BlobId(self.sql.last_insert_rowid() as u64);
-        // A keeper may use a place again after it gave up what was there.
-        self.sql
-            .prepare_cached("DELETE FROM doomed WHERE location = ?")?
-            .execute([&*location.0])?;
+        self.undoom(location)?;
         self.sql
             .prepare_cached("INSERT INTO digest (blob, bytes) VALUES (?, ?)")?
             .execute(params![id.0 as i64, &digest[..]])?;

@@ -15,6 +15,7 @@ mod mark;
 mod message;
 mod read;
 mod reap;
+mod recover;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ use crate::blob::{About, BlobWriter, Blobs, Location};
 use crate::lock::Lock;
 use crate::mailbox::{Mailbox, Opening, Row, Ticket};
 use crate::{
-    Account, Appended, Content, Copied, Error, Expunged, Finding, FlagAction, FlagsSet,
+    Account, Appended, Content, Copied, Digester, Error, Expunged, Finding, FlagAction, FlagsSet,
     MailboxInfo, NewMessage, Reply, Store,
 };
 
@@ -138,8 +139,12 @@ impl Engine {
     pub fn open(settings: Settings, blobs: Arc<dyn Blobs>) -> Result<Self, Error> {
         let lock = Lock::take(&settings.path)?;
         let connection = connect(&settings)?;
-        schema::migrate(&connection)?;
+        let before = schema::migrate(&connection)?;
         mark::part_from_original(&connection)?;
+        if before == 0 && blobs.says_whose()? {
+            mark::set(&connection, mark::BEREFT)?;
+            tracing::error!("the database is new, and there are messages that it does not know");
+        }
         if settings.cache_size == 0 {
             connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
         }
@@ -377,7 +382,8 @@ impl Store for Engine {
 
     fn redigest(&self, digests: Vec<(BlobId, Bytes)>) -> Reply<'_, ()> {
         Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
-            let replace = "INSERT OR REPLACE INTO digest (blob, bytes) VALUES (?, ?)";
+            let replace = "INSERT OR REPLACE INTO digest (blob, bytes)
+                SELECT id, ?2 FROM blob WHERE id = ?1";
             let mut statement = tx.sql.prepare_cached(replace)?;
             for (blob, digest) in digests {
                 statement.execute(params![blob.0 as i64, &digest[..]])?;
@@ -390,7 +396,7 @@ impl Store for Engine {
         Box::pin(backup::backup(self, directory))
     }
 
-    fn check(&self, repair: bool) -> Reply<'_, Vec<Finding>> {
+    fn check(&self, repair: Option<Digester>) -> Reply<'_, Vec<Finding>> {
         Box::pin(check::check(self, repair))
     }
 

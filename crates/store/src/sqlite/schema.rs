@@ -117,11 +117,11 @@ pub(super) fn check_version(connection: &Connection) -> Result<usize, Error> {
     Ok(version as usize)
 }
 
-/// Brings a database up to date, one transaction a step.
+/// Brings a database up to date, one transaction a step. Returns the version that it had.
 ///
 /// # Errors
 /// As [`check_version`].
-pub(super) fn migrate(connection: &Connection) -> Result<(), Error> {
+pub(super) fn migrate(connection: &Connection) -> Result<usize, Error> {
     let version = check_version(connection)?;
     for (offset, step) in STEPS[version..].iter().enumerate() {
         let next = version + offset + 1;
@@ -129,5 +129,5 @@ pub(super) fn migrate(connection: &Connection) -> Result<(), Error> {
             "BEGIN IMMEDIATE;{step};PRAGMA user_version={next};COMMIT;"
         ))?;
     }
-    Ok(())
+    Ok(version)
 }

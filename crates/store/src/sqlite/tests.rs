@@ -8,7 +8,7 @@ use super::*;
 use crate::FlagAction;
 use crate::blobs::{Files, Options, Pack};
 use crate::suite::memory::{Fault, Memory};
-use crate::suite::{Stage, message, name};
+use crate::suite::{Stage, digester, message, name};
 
 fn settings(directory: &Path) -> Settings {
     Settings {
@@ -108,7 +108,7 @@ async fn room_of_expunged_messages_comes_back() {
     assert!(files() < before / 2 + 2, "{} of {before}", files());
     for _ in 0..2 {
         assert_eq!(stage.listing(inbox).await, listing);
-        assert_eq!(stage.store().check(false).await.unwrap(), []);
+        assert_eq!(stage.store().check(None).await.unwrap(), []);
         stage.reopen();
     }
 }
@@ -154,7 +154,7 @@ async fn bytes_of_a_refused_append_are_given_up() {
     let refused = stage.store().append(inbox, vec![heavy]).await;
     assert!(matches!(refused, Err(Error::TooManyKeywords)));
     assert_eq!(
-        (memory.count(), stage.store().check(false).await.unwrap()),
+        (memory.count(), stage.store().check(None).await.unwrap()),
         (1, vec![])
     );
     stage.store().reap().await.unwrap();
@@ -227,7 +227,7 @@ async fn a_full_database_refuses_and_recovers() {
         engine.open(inbox).await.unwrap().counters().messages,
         acknowledged + 1
     );
-    assert_eq!(engine.check(false).await.unwrap(), []);
+    assert_eq!(engine.check(None).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,9 +239,9 @@ async fn wrong_counters_are_found_and_mended() {
     let spoil = "UPDATE mailbox SET unseen = 7, uid_next = 1; UPDATE blob SET refs = 4;
         UPDATE account SET size_bytes = 99";
     database(directory.path()).execute_batch(spoil).unwrap();
-    assert_eq!(stage.store().check(false).await.unwrap().len(), 3);
-    assert_eq!(stage.store().check(true).await.unwrap().len(), 3);
-    assert_eq!(stage.store().check(false).await.unwrap(), []);
+    assert_eq!(stage.store().check(None).await.unwrap().len(), 3);
+    assert_eq!(stage.store().check(Some(digester)).await.unwrap().len(), 3);
+    assert_eq!(stage.store().check(None).await.unwrap(), []);
     assert_eq!(open.counters().unseen, 1);
     assert_eq!(stage.append(inbox, "two", &[]).await.uids, [Uid(2)]);
 }
@@ -357,7 +357,7 @@ async fn accounts_count_their_messages() {
         .append(MailboxId(999), vec![message("none", &[])])
         .await;
     assert!(refused.is_err() && usage() == "3018");
-    assert_eq!(store.check(false).await.unwrap(), []);
+    assert_eq!(store.check(None).await.unwrap(), []);
 }
 
 #[test]
@@ -406,10 +406,10 @@ async fn lost_messages_are_found_by_their_bytes() {
         let findings = stage.store().check(repair).await.unwrap();
         findings.iter().map(|finding| finding.repaired).collect()
     };
-    assert_eq!(repaired(false).await, [false; 3]);
-    assert_eq!(repaired(true).await, [true, true, false]);
+    assert_eq!(repaired(None).await, [false; 3]);
+    assert_eq!(repaired(Some(digester)).await, [true, true, false]);
     stage.store().reap().await.unwrap();
-    assert_eq!(repaired(true).await, [false]);
+    assert_eq!(repaired(Some(digester)).await, [false]);
     let recovered = stage
         .store()
         .mailbox(inbox.account, &name("Recovered"))
@@ -426,6 +426,121 @@ async fn lost_messages_are_found_by_their_bytes() {
         stage.store().read(&contents[0].location).await.unwrap(),
         "lost"
     );
+}
+
+/// Bytes of a message that was expunged a short while ago are no lost message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_an_expunged_message_does_not_come_back() {
+    let (_directory, memory, stage) = bed();
+    let inbox = stage.inbox().await;
+    stage.append(inbox.id, "gone", &[]).await;
+    let everything = NumberSet::range(1..=9);
+    stage.store().remove(inbox.id, &everything).await.unwrap();
+    let about = About {
+        account: inbox.account,
+        mailbox: inbox.id,
+        date: pillarbox_model::InternalDate::utc(7),
+    };
+    let copy = crate::NewBlob::Memory(Bytes::from_static(b"gone"));
+    memory.put(vec![(about, copy)]).await.unwrap();
+    assert_eq!(stage.store().check(Some(digester)).await.unwrap().len(), 1);
+    let infos = stage.store().mailboxes(inbox.account).await.unwrap();
+    assert_eq!(infos.len(), 1, "nothing was recovered");
+    stage.store().reap().await.unwrap();
+    assert_eq!(memory.count(), 0);
+}
+
+/// What answers are made from comes back with a repair.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_digests_are_made_anew() {
+    let (directory, _memory, stage) = bed();
+    let inbox = stage.inbox().await.id;
+    for text in ["one", "two", "three"] {
+        stage.append(inbox, text, &[]).await;
+    }
+    let listing = stage.listing(inbox).await;
+    let spoil = "DELETE FROM digest WHERE blob = 1; UPDATE digest SET bytes = x'' WHERE blob = 2";
+    database(directory.path()).execute_batch(spoil).unwrap();
+    assert_eq!(stage.store().check(None).await.unwrap().len(), 2);
+    let findings = stage.store().check(Some(digester)).await.unwrap();
+    assert!(findings.len() == 2 && findings.iter().all(|finding| finding.repaired));
+    assert_eq!(stage.store().check(None).await.unwrap(), []);
+    assert_eq!(stage.listing(inbox).await, listing);
+    let late = vec![(BlobId(99), Bytes::from_static(b"of a blob that is gone"))];
+    stage.store().redigest(late).await.unwrap();
+    assert_eq!(column(directory.path(), "SELECT count(*) FROM digest"), "3");
+}
+
+/// The database is lost, the segments are there: all mail comes back in accounts by their numbers,
+/// and until then nobody gets an account, as it would be somebody else's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_database_is_made_anew_from_segments() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_owned();
+    let mut stage = Stage::new(move || {
+        let options = Options {
+            segment_bytes: 4_096,
+            ..Options::new(&path.join("messages"))
+        };
+        let blobs = Arc::new(Pack::open(options).unwrap());
+        Arc::new(Engine::open(settings(&path), blobs).unwrap())
+    });
+    let (inbox, other) = (stage.inbox().await, stage.create("other").await);
+    let second = stage.store().create_account("second", &[]).await.unwrap();
+    let theirs = stage.store().mailbox(second.id, &name("INBOX")).await;
+    let theirs = theirs.unwrap().unwrap().id;
+    for n in 0..40 {
+        let text = format!("{n} {}", "x".repeat(n * 17));
+        stage
+            .append([inbox.id, other.id, theirs][n % 3], &text, &[])
+            .await;
+    }
+    let expunged = NumberSet::range(1..=3);
+    stage.store().remove(inbox.id, &expunged).await.unwrap();
+    stage.store().reap().await.unwrap();
+    for file in ["index.db", "index.db-wal", "index.db-shm"] {
+        let _ = std::fs::remove_file(directory.path().join(file));
+    }
+    stage.reopen();
+    let store = stage.store().clone();
+    let refused = store.create_account("intruder", &[]).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))));
+    assert_eq!(store.check(None).await.unwrap().len(), 37 + 1);
+    let findings = store.check(Some(digester)).await.unwrap();
+    assert!(findings.len() == 38 && findings.iter().all(|finding| finding.repaired));
+    assert_eq!(store.check(None).await.unwrap(), []);
+    drop(store);
+    stage.reopen();
+    let store = stage.store();
+    let names: Vec<_> = store.accounts().await.unwrap();
+    let names: Vec<_> = names
+        .iter()
+        .map(|account| (account.id, &*account.name))
+        .collect();
+    assert_eq!(
+        names,
+        [(inbox.account, "recovered-1"), (second.id, "recovered-2")]
+    );
+    let mut found = Vec::new();
+    for id in [inbox.account, second.id] {
+        for info in store.mailboxes(id).await.unwrap() {
+            found.push((info.name.to_string(), info.counters.messages));
+        }
+    }
+    let expected = [
+        ("INBOX", 0),
+        ("Recovered", 0),
+        (&format!("Recovered.{}", inbox.id), 11),
+        (&format!("Recovered.{}", other.id), 13),
+        ("INBOX", 0),
+        ("Recovered", 0),
+        (&format!("Recovered.{theirs}"), 13),
+    ];
+    assert_eq!(
+        found,
+        expected.map(|(name, count)| (name.to_owned(), count))
+    );
+    assert!(store.create_account("new", &[]).await.unwrap().id > second.id);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -448,7 +563,7 @@ async fn missing_bytes_are_reported() {
         .unwrap()
         .remove(0);
     memory.lose(&content.location);
-    let findings = stage.store().check(true).await.unwrap();
+    let findings = stage.store().check(Some(digester)).await.unwrap();
     assert_eq!((findings.len(), findings[0].repaired), (1, false));
 }
 
@@ -490,7 +605,7 @@ async fn a_backup_is_a_store() {
     let made = restored.create("new").await;
     assert!(made.uid_validity > copied.uid_validity);
     assert_eq!(restored.listing(inbox).await, before);
-    assert_eq!(restored.store().check(false).await.unwrap(), []);
+    assert_eq!(restored.store().check(None).await.unwrap(), []);
 }
 
 /// After a commit whose outcome is not known nothing is written any more, until the store is opened

@@ -165,4 +165,12 @@ impl Tx<'_> {
         }
         Ok(())
     }
+
+    /// A row names the bytes at a place now.
+    pub(super) fn undoom(&self, place: &Location) -> Result<(), Error> {
+        self.sql
+            .prepare_cached("DELETE FROM doomed WHERE location = ?")?
+            .execute([&*place.0])?;
+        Ok(())
+    }
 }

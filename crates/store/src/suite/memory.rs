@@ -174,6 +174,19 @@ impl Blobs for Memory {
         Box::pin(async move { Ok(freed) })
     }
 
+    fn keep<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, ()> {
+        Box::pin(async move {
+            for location in locations {
+                self.read(location).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn says_whose(&self) -> Result<bool, Error> {
+        Ok(!self.inner().kept.is_empty())
+    }
+
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>> {
         let inner = self.inner();
         let all = inner.kept.iter().map(|(number, (about, bytes))| {

@@ -112,6 +112,11 @@ pub fn flags(names: &[&str]) -> Vec<Flag> {
     names.iter().filter_map(|name| Flag::parse(name)).collect()
 }
 
+/// What all messages here have for a digest.
+pub fn digester(_: &[u8]) -> Bytes {
+    Bytes::from_static(b"digest")
+}
+
 /// A message that is all body.
 pub fn message(text: &str, names: &[&str]) -> NewMessage {
     NewMessage {

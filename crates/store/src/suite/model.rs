@@ -88,7 +88,7 @@ async fn run(operations: Vec<u64>, mut stage: Stage) -> Result<(), String> {
     let found = pair
         .stage
         .store()
-        .check(false)
+        .check(None)
         .await
         .map_err(|error| error.to_string())?;
     if found.is_empty() {

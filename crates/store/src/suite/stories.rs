@@ -88,7 +88,7 @@ pub async fn flags_copies_and_expunges_are_seen_in_open_mailboxes(stage: &mut St
         assert_eq!(stage.listing(inbox.id).await, expected);
         let expected = "1 \\Deleted odd: two\n2 \\Deleted odd: three\n3 : one\n";
         assert_eq!(stage.listing(other.id).await, expected);
-        assert_eq!(stage.store().check(false).await.unwrap(), []);
+        assert_eq!(stage.store().check(None).await.unwrap(), []);
         stage.reopen();
     }
 }
@@ -146,7 +146,7 @@ pub async fn writers_that_meet_get_one_uid_each(stage: &mut Stage) {
     }
     given.sort();
     assert!(given.into_iter().eq((1..=512).map(Uid)));
-    assert_eq!(stage.store().check(false).await.unwrap(), []);
+    assert_eq!(stage.store().check(None).await.unwrap(), []);
 }
 
 /// While writers are at work, whoever reads sees mod-sequences rise, UIDs ascend, and of an append
@@ -257,7 +257,7 @@ pub async fn a_message_may_come_in_pieces(stage: &mut Stage) {
     for _ in 0..2 {
         let expected = format!("1 \\Seen: {text}\n2 \\Seen: {text}\n");
         assert_eq!(stage.listing(inbox.id).await, expected);
-        assert_eq!(stage.store().check(false).await.unwrap(), []);
+        assert_eq!(stage.store().check(None).await.unwrap(), []);
         stage.reopen();
     }
 }
@@ -363,7 +363,7 @@ pub async fn a_deleted_mailbox_is_gone_for_all(stage: &mut Stage) {
         stage.store().delete_mailbox(inbox.id).await,
         Err(Error::Inbox)
     ));
-    assert_eq!(stage.store().check(false).await.unwrap(), []);
+    assert_eq!(stage.store().check(None).await.unwrap(), []);
 }
 
 pub async fn a_special_use_has_one_mailbox(stage: &mut Stage) {
@@ -456,7 +456,7 @@ pub async fn accounts_know_nothing_of_each_other(stage: &mut Stage) {
     let again = store.create_account("other", &[]).await.unwrap();
     assert!(again.id > other.id, "ids never come back");
     assert_eq!(store.accounts().await.unwrap().len(), 2);
-    assert_eq!(store.check(false).await.unwrap(), []);
+    assert_eq!(store.check(None).await.unwrap(), []);
 }
 
 /// Bytes go when the last message that named them went, and not before.
@@ -494,7 +494,7 @@ pub async fn what_nothing_names_is_given_up(stage: &mut Stage) {
     drop(store);
     for _ in 0..2 {
         assert_eq!(stage.listing(inbox).await, "1 : kept\n");
-        assert_eq!(stage.store().check(false).await.unwrap(), []);
+        assert_eq!(stage.store().check(None).await.unwrap(), []);
         stage.reopen();
     }
     // What was given up is not taken for the same when it comes again.

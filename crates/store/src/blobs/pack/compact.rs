@@ -20,29 +20,64 @@ const COMPACT_BYTES: u64 = 256 * 1024 * 1024;
 const WRITE_BYTES: u64 = 4 * 1024 * 1024;
 
 impl Inner {
-    /// Marks records as given up, and removes segments that were emptied a while ago. Marks are not synced: one that a power
-    /// cut takes back is found by a check.
+    /// Marks records as given up, durably, and removes segments that were emptied a while ago.
     pub(super) fn forget(&self, locations: &[Location]) -> Result<u64, Error> {
+        self.check_usable()?;
         let mut touched: BTreeMap<u32, Arc<Segment>> = BTreeMap::new();
         for location in locations {
-            let (number, at, _) = parse(location)?;
+            let (number, at, len) = parse(location)?;
             // Its segment may be gone: giving up twice is harmless.
             let Ok(segment) = self.segment(number) else {
                 continue;
             };
             let file = self.file(&segment)?;
-            let header = segment.header_at(&*file, at)?;
-            let Some(header) = header.filter(|header| header.live) else {
-                continue;
-            };
-            mark(&*file, at, false)?;
-            segment.dead.fetch_add(header.len.into(), Ordering::Relaxed);
+            if let Some(header) = segment.header_at(&*file, at)?
+                && header.live
+                && u64::from(header.len) == len
+            {
+                mark(&*file, at, false).map_err(|error| self.write_failed(error))?;
+                segment.dead.fetch_add(header.len.into(), Ordering::Relaxed);
+            }
+            // Also where the mark was there: it may not be durable yet.
             touched.insert(number, segment);
         }
-        for segment in touched.values().filter(|segment| segment.is_sealed()) {
-            segment.write_header(&*self.file(segment)?)?;
-        }
+        self.settle(&touched)?;
         self.sweep()
+    }
+
+    /// Marks records as counting, durably.
+    pub(super) fn keep(&self, locations: &[Location]) -> Result<(), Error> {
+        self.check_usable()?;
+        let mut touched = BTreeMap::new();
+        for location in locations {
+            let (number, at, len) = parse(location)?;
+            let segment = self.segment(number)?;
+            let file = self.file(&segment)?;
+            let header = segment.header_at(&*file, at)?;
+            let header = header.filter(|header| u64::from(header.len) == len);
+            let nothing = || Error::Corrupt(format!("{} has no header", location.0).into());
+            if !header.ok_or_else(nothing)?.live {
+                mark(&*file, at, true).map_err(|error| self.write_failed(error))?;
+                let less = |dead: u64| Some(dead.saturating_sub(len));
+                let _ = segment
+                    .dead
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            }
+            touched.insert(number, segment);
+        }
+        self.settle(&touched)
+    }
+
+    /// Makes marks durable, and writes down what they changed.
+    fn settle(&self, touched: &BTreeMap<u32, Arc<Segment>>) -> Result<(), Error> {
+        for segment in touched.values() {
+            let file = self.file(segment)?;
+            if segment.is_sealed() {
+                segment.write_header(&*file)?;
+            }
+            self.sync(&*file)?;
+        }
+        Ok(())
     }
 
     /// Removes segments in which nothing is wanted, once they were so for a while. The last one stays, so
@@ -160,6 +195,7 @@ impl Inner {
             None => (header.codec, stored),
         };
         Ok(Some(NewRecord::new(
+            false,
             header.about,
             codec,
             header.len,

@@ -6,7 +6,8 @@
 //!
 //! *Opening* reads each segment's header; those that were not sealed are scanned for their last record, and the
 //! latest of each lane goes on from there. What a crash tore lies behind it, or fails its checksum.
-//! *Giving up* a message marks its record. Segments of which less than half is wanted are compacted.
+//! *Giving up* a message marks its record, durably. Segments of which less than half is wanted are compacted:
+//! copies are marked as given up too until whoever keeps the index is ready to name them.
 
 mod compact;
 mod lane;
@@ -123,12 +124,12 @@ struct NewRecord {
 impl NewRecord {
     fn raw(about: About, bytes: Bytes) -> Result<Self, Error> {
         let len = length(bytes.len() as u64)?;
-        Ok(Self::new(about, Codec::Raw, len, bytes))
+        Ok(Self::new(true, about, Codec::Raw, len, bytes))
     }
 
-    fn new(about: About, codec: Codec, len: u32, stored: Bytes) -> Self {
+    fn new(live: bool, about: About, codec: Codec, len: u32, stored: Bytes) -> Self {
         let header = Header {
-            live: true,
+            live,
             about,
             codec,
             len,
@@ -147,8 +148,8 @@ struct Batch {
     start: Option<(Arc<Segment>, u64)>,
     /// Files that are to be synced.
     files: HashMap<u32, Arc<dyn DiskFile>>,
-    /// What may be read once they are: its end, and the message bytes in it.
-    done: Vec<(Arc<Segment>, u64, u32)>,
+    /// What may be read once they are: its end, and its header.
+    done: Vec<(Arc<Segment>, u64, Header)>,
     /// Segments that are full.
     full: Vec<Head>,
 }
@@ -172,7 +173,7 @@ impl Batch {
             self.start = Some((segment.clone(), at));
         }
         self.full.extend(full);
-        self.done.push((segment, at + room, record.header.len));
+        self.done.push((segment, at + room, record.header));
         self.run.push(record);
         Ok(location)
     }
@@ -210,9 +211,12 @@ impl Batch {
         for file in self.files.values() {
             inner.sync(&**file)?;
         }
-        for (segment, end, len) in self.done {
+        for (segment, end, header) in self.done {
             segment.publish(end);
-            segment.total.fetch_add(len.into(), Ordering::Relaxed);
+            let len = header.len.into();
+            segment.total.fetch_add(len, Ordering::Relaxed);
+            let unwanted = if header.live { 0 } else { len };
+            segment.dead.fetch_add(unwanted, Ordering::Relaxed);
         }
         self.full.into_iter().try_for_each(|head| inner.seal(head))
     }
@@ -419,6 +423,15 @@ impl Blobs for Pack {
 
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>> {
         Box::pin(async move { tokio::task::block_in_place(|| self.0.list()) })
+    }
+
+    fn keep<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, ()> {
+        Box::pin(async move { tokio::task::block_in_place(|| self.0.keep(locations)) })
+    }
+
+    fn says_whose(&self) -> Result<bool, Error> {
+        let wrote = |segment: &Arc<Segment>| segment.total.load(Ordering::Relaxed) > 0;
+        Ok(self.0.all().iter().any(wrote))
     }
 
     fn compact(&self) -> Reply<'_, Vec<(Location, Location)>> {

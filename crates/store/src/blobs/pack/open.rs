@@ -155,15 +155,17 @@ fn identify(file: &dyn DiskFile, number: u32, size: u64) -> io::Result<Option<Se
     Ok((total > 0).then_some(guess))
 }
 
-/// Message bytes in an unsealed segment, how many bytes are holes, and the end of the last record.
+/// Message bytes in an unsealed segment, how many bytes are holes, and the end of the last record. Also of one
+/// that was given up: its place is not used again, since an index may still know it as one to be given up.
 fn measure(header: SegmentHeader, file: &dyn DiskFile, size: u64) -> io::Result<(u64, u64, u64)> {
     let records = Segment::new(header, None, size).scan(file, size)?;
-    let live = records.iter().filter(|(_, header)| header.live);
     let (mut total, mut used, mut end) = (0, 0, ALIGNMENT);
-    for (at, header) in live {
-        total += u64::from(header.len);
-        used += header.room();
-        end = at + header.room();
+    for (at, header) in &records {
+        if header.live {
+            total += u64::from(header.len);
+            used += header.room();
+        }
+        end = end.max(at + header.room());
     }
     let holes = end - ALIGNMENT - used;
     Ok((total + holes, holes, end))

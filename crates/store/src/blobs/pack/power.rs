@@ -40,6 +40,11 @@ struct Story {
     sent: u64,
     /// What was acknowledged, and not given up.
     kept: HashMap<Location, u64>,
+    /// Places that are to be given up: an index writes them down before it says so, and takes them
+    /// from there once they are.
+    doomed: HashMap<Location, u64>,
+    /// All that was ever acknowledged, and where.
+    acknowledged: HashMap<Location, u64>,
     streams: Vec<(u64, Vec<u8>, Stream)>,
     finished: Vec<(u64, Written)>,
 }
@@ -65,6 +70,8 @@ impl Story {
             disk,
             sent: seed << 16,
             kept: HashMap::new(),
+            doomed: HashMap::new(),
+            acknowledged: HashMap::new(),
             streams: Vec::new(),
             finished: Vec::new(),
         }
@@ -105,8 +112,17 @@ impl Story {
             batch.push((about(n), NewBlob::Written(written)));
         }
         if let Ok(locations) = self.inner.put(batch) {
-            self.kept.extend(locations.into_iter().zip(numbers));
+            for (location, n) in locations.into_iter().zip(numbers) {
+                self.acknowledge(location, n);
+            }
         }
+    }
+
+    /// An index names it now. Places never come back.
+    fn acknowledge(&mut self, location: Location, n: u64) {
+        let before = self.acknowledged.insert(location.clone(), n);
+        assert_eq!(before, None, "{location:?}");
+        self.kept.insert(location, n);
     }
 
     fn begin(&mut self) {
@@ -142,28 +158,53 @@ impl Story {
     }
 
     fn forget(&mut self) {
-        let all: Vec<Location> = self.kept.keys().cloned().collect();
-        let gone: Vec<Location> = all.into_iter().filter(|_| self.random.one_in(2)).collect();
-        // The index gives them up first.
-        for location in &gone {
-            self.kept.remove(location);
+        let mut all: Vec<Location> = self.kept.keys().cloned().collect();
+        // The same story each time.
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        for location in all {
+            if self.random.one_in(2)
+                && let Some(n) = self.kept.remove(&location)
+            {
+                self.doomed.insert(location, n);
+            }
         }
-        let _ = self.inner.forget(&gone);
+        self.reap();
     }
 
+    fn reap(&mut self) {
+        let mut gone: Vec<Location> = self.doomed.keys().cloned().collect();
+        gone.sort_by(|a, b| a.0.cmp(&b.0));
+        if self.inner.forget(&gone).is_ok() {
+            self.doomed.clear();
+        }
+    }
+
+    /// Stops somewhere on the way, now and then.
     fn compact(&mut self) {
         let Ok(moved) = self.inner.compact() else {
             return;
         };
-        let mut gone = Vec::new();
-        for (old, new) in moved {
-            match self.kept.remove(&old) {
-                Some(n) => drop(self.kept.insert(new, n)),
-                None => gone.push(new),
-            }
-            gone.push(old);
+        if self.random.one_in(4) {
+            return;
         }
-        let _ = self.inner.forget(&gone);
+        let known: Vec<_> = moved
+            .into_iter()
+            .filter_map(|(old, new)| Some((self.kept.get(&old).copied()?, old, new)))
+            .collect();
+        let copies: Vec<Location> = known.iter().map(|(_, _, new)| new.clone()).collect();
+        for (n, _, new) in &known {
+            self.doomed.insert(new.clone(), *n);
+        }
+        if self.inner.keep(&copies).is_err() || self.random.one_in(4) {
+            return;
+        }
+        for (n, old, new) in known {
+            self.doomed.remove(&new);
+            self.kept.remove(&old);
+            self.doomed.insert(old, n);
+            self.acknowledge(new, n);
+        }
+        self.reap();
     }
 
     fn fail(&mut self) {
@@ -201,6 +242,10 @@ impl Story {
             let n = found.account.0;
             assert_eq!((found, len), (about(n), bytes.len() as u64));
             assert_eq!(bytes, message(n), "{location:?}");
+            // What was once acknowledged and given up since does not come back.
+            let known = self.kept.contains_key(&location) || self.doomed.contains_key(&location);
+            let never = !self.acknowledged.values().any(|&other| other == n);
+            assert!(known || never, "{location:?} is named by nothing");
         }
         assert!(missing.is_empty(), "not listed: {missing:?}");
     }

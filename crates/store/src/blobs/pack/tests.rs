@@ -139,6 +139,26 @@ fn an_old_place_leads_to_no_other_message() {
     assert!(!old.contains(&new));
 }
 
+/// Nor does it give up another message, whatever an index remembers.
+#[test]
+fn an_old_place_gives_up_no_other_message() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut old = Vec::new();
+    for n in 0..20 {
+        let pack = small(directory.path());
+        let new = put(&pack, n..n + 1).remove(0);
+        pack.0.forget(&old).unwrap();
+        assert_eq!(pack.0.list().unwrap().len(), 1);
+        old.push(new);
+    }
+    let pack = small(directory.path());
+    let kept = put(&pack, 30..31).remove(0);
+    let (place, len) = kept.0.rsplit_once(':').unwrap();
+    let wrong = format!("{place}:{}", len.parse::<u64>().unwrap() + 1);
+    pack.0.forget(&[Location(wrong.into())]).unwrap();
+    assert_eq!(pack.0.list().unwrap().len(), 2);
+}
+
 #[test]
 fn compressed_segments_are_smaller_and_read_alike() {
     let directory = tempfile::tempdir().unwrap();
@@ -158,6 +178,8 @@ fn compressed_segments_are_smaller_and_read_alike() {
         let n = old.iter().position(|location| location == before).unwrap();
         assert_eq!(pack.0.read(after).unwrap(), message(n));
     }
+    let copies: Vec<_> = moved.iter().map(|(_, new)| new.clone()).collect();
+    pack.0.keep(&copies).unwrap();
     let before = std::fs::read_dir(directory.path()).unwrap().count();
     let given_up: Vec<_> = moved.into_iter().map(|(old, _)| old).collect();
     pack.0.forget(&given_up).unwrap();
