@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use pillarbox_message::{DigestRef, SectionText as Text, digest, header_fields};
-use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, SequenceSet};
+use pillarbox_model::{BlobId, Flag, Flags, ModSeq, NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::{FetchItem, Rfc822, Section, SectionText};
 use pillarbox_proto::imap::encode::{self, Fetch};
 use pillarbox_store::{self as store, Content, FlagAction, Row, Rows};
@@ -211,32 +211,38 @@ async fn fetch_contents(
         next = after;
         let rows: Vec<Row> = some.iter().map(|(_, row)| *row).collect();
         let contents = store.contents(&rows, true).await?;
+        let mut made = Vec::new();
         for ((seq, row), content) in some.iter().zip(&contents) {
-            if let Err(error) = fetch_one(session, plan, *seq, row, content).await? {
-                session.endpoint.log.error(
-                    "message can't be read",
-                    &[
-                        ("mailbox", &Logged(mailbox.id())),
-                        ("reason", &Logged(error)),
-                        ("uid", &Logged(row.uid)),
-                    ],
-                );
-                damaged = true;
+            match fetch_one(session, plan, *seq, row, content).await? {
+                Ok(digest) => made.extend(digest.map(|digest| (row.blob, digest))),
+                Err(error) => {
+                    session.endpoint.log.error(
+                        "message can't be read",
+                        &[
+                            ("mailbox", &Logged(mailbox.id())),
+                            ("reason", &Logged(error)),
+                            ("uid", &Logged(row.uid)),
+                        ],
+                    );
+                    damaged = true;
+                }
             }
         }
         session.wire.flush_if_full().await?;
+        session.keep_digests(made).await;
     }
     Ok(damaged)
 }
 
-/// Answers for one message. The inner error means that its bytes can't be had; nothing was written.
+/// Answers for one message, and returns its digest if that had to be made. The inner error means that its bytes
+/// can't be had; nothing was written.
 async fn fetch_one(
     session: &mut Session,
     plan: &Plan<'_>,
     seq: u32,
     row: &Row,
     content: &Content,
-) -> Result<Result<(), store::Error>, Halt> {
+) -> Result<Result<Option<Bytes>, store::Error>, Halt> {
     let known = DigestRef::new(&content.digest);
     let bytes = if plan.bytes || known.is_none() {
         match session.endpoint.storage.store.read(&content.location).await {
@@ -247,13 +253,27 @@ async fn fetch_one(
         Bytes::new()
     };
     // A digest of another version, or a damaged one, is made anew from the message.
-    let made = known.is_none().then(|| digest(&bytes).encode());
-    let made = made.as_deref().unwrap_or_default();
-    let Some(parts) = known.or_else(|| DigestRef::new(made)) else {
+    let made = known
+        .is_none()
+        .then(|| Bytes::from(digest(&bytes).encode()));
+    let Some(parts) = known.or_else(|| DigestRef::new(made.as_ref()?)) else {
         return Ok(Err(store::Error::Corrupt("no digest".into())));
     };
     write_message(session, plan, seq, row, &parts, &bytes).await?;
-    Ok(Ok(()))
+    Ok(Ok(made))
+}
+
+impl Session {
+    /// Keeps digests that had to be made, so that they are made once. What can't be kept is made again.
+    pub(super) async fn keep_digests(&self, made: Vec<(BlobId, Bytes)>) {
+        if made.is_empty() {
+            return;
+        }
+        if let Err(error) = self.endpoint.storage.store.redigest(made).await {
+            let fields: crate::log::Fields<'_> = &[("reason", &Logged(error))];
+            self.endpoint.log.debug("digests can't be kept", fields);
+        }
+    }
 }
 
 async fn write_message(

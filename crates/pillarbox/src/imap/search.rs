@@ -1,7 +1,8 @@
 //! SEARCH and UID SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5182).
 
+use bytes::Bytes;
 use pillarbox_message::DigestRef;
-use pillarbox_model::NumberSet;
+use pillarbox_model::{BlobId, NumberSet};
 use pillarbox_proto::imap::command::{Search, SearchReturn};
 use pillarbox_proto::imap::encode::{self, Esearch};
 use pillarbox_store::{Content, Row};
@@ -85,28 +86,40 @@ async fn judge_texts(
                 // Unreadable bytes match no text; FETCH will say that they are unreadable.
                 store.read(&content.location).await.unwrap_or_default()
             } else {
-                bytes::Bytes::new()
+                Bytes::new()
             },
         );
     }
+    let mut made = Vec::new();
     tokio::task::block_in_place(|| {
         for ((row, content), text) in rows.iter().zip(&contents).zip(&texts) {
-            if judge_text(matcher, row, content, text) {
+            if judge_text(matcher, row, content, text, &mut made) {
                 found.insert(row.uid.0);
             }
         }
     });
+    session.keep_digests(made).await;
     Ok(())
 }
 
-fn judge_text(matcher: &Matcher, row: &Row, content: &Content, text: &[u8]) -> bool {
-    match DigestRef::new(&content.digest) {
-        Some(digest) => matcher.judge(row, &digest, text),
-        None => {
-            let made = pillarbox_message::digest(text).encode();
-            DigestRef::new(&made).is_some_and(|digest| matcher.judge(row, &digest, text))
-        }
+/// A digest that had to be made goes to `made`.
+fn judge_text(
+    matcher: &Matcher,
+    row: &Row,
+    content: &Content,
+    text: &Bytes,
+    made: &mut Vec<(BlobId, Bytes)>,
+) -> bool {
+    if let Some(digest) = DigestRef::new(&content.digest) {
+        return matcher.judge(row, &digest, text);
     }
+    let digest = Bytes::from(pillarbox_message::digest(text).encode());
+    let matches = DigestRef::new(&digest).is_some_and(|digest| matcher.judge(row, &digest, text));
+    // Not of bytes that could not be read: RFC822.SIZE tells.
+    if text.len() as u64 == u64::from(row.size) {
+        made.push((row.blob, digest));
+    }
+    matches
 }
 
 /// Writes the answer, and saves the result if asked.

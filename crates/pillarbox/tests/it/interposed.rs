@@ -9,8 +9,8 @@ use pillarbox_model::{
     AccountId, BlobId, Flag, MailboxId, MailboxName, ModSeq, NumberSet, SpecialUse,
 };
 use pillarbox_store::{
-    About, Account, Appended, BlobWriter, Content, Copied, Error, Expunged, Finding, FlagAction,
-    FlagsSet, Location, Mailbox, MailboxInfo, NewMessage, Reply, Row, Store,
+    About, Account, Appended, BlobWriter, Content, Copied, Digester, Error, Expunged, Finding,
+    FlagAction, FlagsSet, Location, Mailbox, MailboxInfo, NewMessage, Reply, Row, Store,
 };
 
 /// What happens before a call, which is named as its method is; an error is what the call gives.
@@ -90,6 +90,6 @@ pass! {
     read(location: &'a Location) -> Bytes;
     redigest(digests: Vec<(BlobId, Bytes)>) -> ();
     backup(directory: &'a Path) -> ();
-    check(repair: bool) -> Vec<Finding>;
+    check(repair: Option<Digester>) -> Vec<Finding>;
     reap() -> u64;
 }

@@ -14,4 +14,5 @@ mod process;
 mod quickstart;
 mod samples;
 mod session;
+mod stored;
 mod transfer;
