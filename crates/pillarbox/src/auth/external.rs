@@ -1,20 +1,22 @@
 //! `auth.external`: a program decides.
 
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
-use pillarbox_config::{Directive, Error, Kind};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use anyhow::{anyhow, bail};
+use pillarbox_config::{Bound, Directive, Error, Kind};
+use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::helper::{HELPERS, TIMEOUT, installed, missing};
+use super::program::run;
 use super::{Denied, Provider};
 use crate::Answer;
 use crate::assemble::Assembly;
+use crate::log::Logger;
 use crate::module::{Built, Declaration, Module, Offer, Parts};
 use crate::secret::Secret;
 
@@ -32,7 +34,13 @@ pub(crate) const MODULE: Module = Module {
 
 /// The directives of the block.
 const DIRECTIVES: &[Directive] = &[
-    Directive::new("helper", Kind::Text, "", "The path of the program.").required(),
+    Directive::new(
+        "helper",
+        Kind::Text,
+        "",
+        "The path of the program. Without it, `pillarbox-auth-helper` is looked for beside the \
+         server's own program, and in `../libexec/pillarbox` from there.",
+    ),
     Directive::new(
         "perdomain",
         Kind::Bool,
@@ -46,21 +54,18 @@ const DIRECTIVES: &[Directive] = &[
         "",
         "The domains that names may have. Without any, only names without a domain are known.",
     ),
-    Directive::new("debug", Kind::Bool, "no", "Logs more."),
+    HELPERS,
+    TIMEOUT,
+    Directive::new("debug", Kind::Bool, "no", "Logs what the program says.").inherit(),
 ];
-
-/// Programs that run at the same time; further logins wait.
-const AT_ONCE: usize = 32;
-/// How long a program may think. Somebody waits for it.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What is read of a program's complaints, in bytes.
-const COMPLAINT_BYTES: u64 = 4_096;
 
 /// The provider.
 struct External {
     helper: PathBuf,
     names: Names,
-    running: Semaphore,
+    turns: Semaphore,
+    patience: Duration,
+    log: Logger,
 }
 
 /// Which names there can be.
@@ -74,15 +79,7 @@ struct Names {
 impl External {
     fn build(assembly: &Assembly<'_>, declaration: &Declaration<'_>) -> Built<Self> {
         declaration.no_args()?;
-        let bound = declaration.bind(DIRECTIVES)?;
-        let helper = assembly.path(bound.text("helper").unwrap_or_default());
-        if !helper.exists() {
-            let span = bound
-                .node("helper")
-                .map_or(declaration.span(), |node| node.span());
-            let message = format!("external: {} doesn't exist", helper.display());
-            return Err(vec![Error::new(span, message)]);
-        }
+        let bound = assembly.bind_inheriting(declaration, DIRECTIVES)?;
         let domains = bound.list("domains").into_iter().map(str::to_lowercase);
         let names = Names {
             per_domain: bound.flag("perdomain"),
@@ -93,25 +90,71 @@ impl External {
             return Err(vec![error.help("add `domains example.org`")]);
         }
         Ok(Self {
-            helper,
+            helper: helper(assembly, declaration, &bound)?,
             names,
-            running: Semaphore::new(AT_ONCE),
+            turns: Semaphore::new(usize::try_from(bound.integer("helpers")).unwrap_or(1)),
+            patience: bound.duration("timeout"),
+            log: Logger::new("external").with_debug(bound.flag("debug")),
         })
     }
 
     async fn ask(&self, user: &str, password: &Secret) -> Result<(), Denied> {
         let name = self.names.of(user).map_err(credentials)?;
-        if name.contains('\n') || password.reveal().contains(&b'\n') {
-            return Err(credentials("a line end in name or password"));
+        // What would be another line to the program, or no text at all.
+        let line_end = |byte: &u8| matches!(byte, b'\n' | b'\0');
+        if name.bytes().any(|byte| line_end(&byte)) || password.reveal().iter().any(line_end) {
+            return Err(credentials("a line end or NUL in name or password"));
         }
-        let line = [name.as_bytes(), b"\n", password.reveal(), b"\n"].concat();
-        let verdict = async {
-            let _turn = self.running.acquire().await?;
-            run(&self.helper, &Zeroizing::new(line)).await
-        };
-        match verdict.await.map_err(Denied::Unavailable)? {
+        let lines = [name.as_bytes(), b"\n", password.reveal(), b"\n"].concat();
+        let verdict = self.run(name, &Zeroizing::new(lines)).await;
+        match verdict.map_err(|error| Denied::Unavailable(error.context("external")))? {
             true => Ok(()),
             false => Err(credentials("the program says no")),
+        }
+    }
+
+    /// Runs the program when its turn has come, and says whether it says yes.
+    async fn run(&self, name: &str, input: &[u8]) -> Result<bool, anyhow::Error> {
+        let (begun, path) = (Instant::now(), self.helper.display());
+        let turn = timeout(self.patience, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| anyhow!("{path} is busy since {:?}", self.patience))??;
+        let left = self.patience.saturating_sub(begun.elapsed());
+        let mut program = Command::new(&self.helper);
+        program.stdout(Stdio::null());
+        let outcome = run(program, input, left).await?;
+        let (status, complaint) = (outcome.status, outcome.complaint);
+        self.log.debug(
+            "answered",
+            &[
+                ("username", &name),
+                ("status", &status.to_string()),
+                ("complaint", &complaint),
+            ],
+        );
+        match status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => bail!("{path}: {status}: {complaint}"),
+        }
+    }
+}
+
+/// The program's path.
+fn helper(
+    assembly: &Assembly<'_>,
+    declaration: &Declaration<'_>,
+    bound: &Bound<'_>,
+) -> Built<PathBuf> {
+    let Some(node) = bound.node("helper") else {
+        let program = "pillarbox-auth-helper";
+        return installed(program).ok_or_else(|| vec![missing(declaration, program)]);
+    };
+    let helper = assembly.path(bound.text("helper").unwrap_or_default());
+    match helper.exists() {
+        true => Ok(helper),
+        false => {
+            let message = format!("external: {} doesn't exist", helper.display());
+            Err(vec![Error::new(node.span(), message)])
         }
     }
 }
@@ -145,65 +188,18 @@ impl Names {
     }
 }
 
-/// Runs the program to its end, and says whether it says yes. If nobody waits any more, it is
-/// killed.
-async fn run(helper: &Path, input: &[u8]) -> Result<bool, anyhow::Error> {
-    let mut child = Command::new(helper)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| helper.display().to_string())?;
-    let talk = timeout(PATIENCE, talk(&mut child, input));
-    let (status, complaint) = talk
-        .await
-        .map_err(|_| anyhow!("{} takes too long", helper.display()))??;
-    match status.code() {
-        Some(0) => Ok(true),
-        Some(1) => Ok(false),
-        _ => bail!("{}: {status}: {}", helper.display(), complaint.trim()),
-    }
-}
-
-async fn talk(child: &mut Child, input: &[u8]) -> Result<(ExitStatus, String), anyhow::Error> {
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that has decided need not have read all: its status counts.
-        let _ = stdin.write_all(input).await;
-    }
-    let mut complaint = Vec::new();
-    if let Some(stderr) = child.stderr.take() {
-        // Closing the pipe after that ends a program that does not stop complaining.
-        stderr
-            .take(COMPLAINT_BYTES)
-            .read_to_end(&mut complaint)
-            .await?;
-    }
-    let status = child.wait().await?;
-    Ok((status, String::from_utf8_lossy(&complaint).into_owned()))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+    use std::path::Path;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::auth::program::tests::{alone, script};
     use crate::testing::{now, parts, refused, secret};
 
-    /// One test at a time: a program can't run while its file is open for writing, which it may be
-    /// in a child that another test has just forked.
-    fn alone() -> MutexGuard<'static, ()> {
-        static ALONE: Mutex<()> = Mutex::new(());
-        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A provider whose program is this shell script.
-    fn provider(directory: &Path, script: &str, more: &str) -> Arc<dyn Provider> {
-        let path = directory.join("helper");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    fn provider(directory: &Path, text: &str, more: &str) -> Arc<dyn Provider> {
+        let path = script(directory, text);
         let text = format!(
             "auth.external x {{\n helper {}\n {more}\n}}",
             path.display()
@@ -234,9 +230,11 @@ mod tests {
             verdict(&*provider, "ann@x.org", "1 2"),
             "the domain is not one of ours"
         );
-        let broken = "a line end in name or password";
+        let broken = "a line end or NUL in name or password";
         assert_eq!(verdict(&*provider, "ann\n1 2", "x"), broken);
         assert_eq!(verdict(&*provider, "ann", "1 2\nx"), broken);
+        assert_eq!(verdict(&*provider, "ann\0", "1 2"), broken);
+        assert_eq!(verdict(&*provider, "ann", "1 2\0x"), broken);
     }
 
     #[test]
@@ -248,6 +246,27 @@ mod tests {
         assert_eq!(verdict(&*provider, "ann@x.org", "1 2"), "yes");
         assert_eq!(verdict(&*provider, "ann", "1 2"), "a domain is required");
         assert_ne!(verdict(&*provider, "ann@y@x.org", "1 2"), "yes");
+    }
+
+    /// Without the rule, a domain that nobody vouches for would be somebody else's name.
+    #[test]
+    fn without_domains_there_are_only_names() {
+        let _alone = alone();
+        let directory = tempfile::tempdir().unwrap();
+        let provider = provider(directory.path(), ANN, "");
+        assert_eq!(verdict(&*provider, "ann", "1 2"), "yes");
+        for user in ["ann@", "ann@x.org", "@"] {
+            let denied = verdict(&*provider, user, "1 2");
+            assert_eq!(denied, "the domain is not one of ours", "{user}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_talks_too_much_is_still_believed() {
+        let _alone = alone();
+        let directory = tempfile::tempdir().unwrap();
+        let provider = provider(directory.path(), "yes | head -c 100000", "");
+        assert_eq!(verdict(&*provider, "ann", "1 2"), "yes");
     }
 
     #[test]
@@ -265,7 +284,7 @@ mod tests {
     #[test]
     fn what_has_to_be_said() {
         let refused = |text: &str| refused(&format!("auth.external x {{\n {text}\n}}"), "x");
-        assert!(refused("").contains("missing required directive: helper"));
+        assert!(refused("").contains("pillarbox-auth-helper is not installed"));
         assert!(refused("helper /nonexistent/x").contains("/nonexistent/x doesn't exist"));
         assert!(refused("helper /bin/sh\n perdomain").contains("domains must be set"));
     }

@@ -3,10 +3,13 @@
 pub mod dummy;
 mod external;
 pub mod hash;
+mod helper;
 pub mod login;
+mod pam;
 pub mod pass_table;
 pub mod penalty;
 mod plain_separate;
+mod program;
 
 use crate::Answer;
 use crate::module::Module;
@@ -18,6 +21,7 @@ pub(crate) const MODULES: &[&Module] = &[
     &plain_separate::MODULE,
     &dummy::MODULE,
     &external::MODULE,
+    &pam::MODULE,
 ];
 
 /// Why somebody was not let in.

@@ -11,6 +11,7 @@ mod pitfalls_mailboxes;
 mod pitfalls_messages;
 mod pitfalls_views;
 mod process;
+mod providers;
 mod quickstart;
 mod samples;
 mod session;
