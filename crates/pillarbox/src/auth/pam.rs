@@ -10,7 +10,7 @@ use super::helper::{HELPER, HELPERS, Helper, TIMEOUT, USE_HELPER, verdict};
 use super::{Denied, Provider};
 use crate::Answer as Later;
 use crate::assemble::Assembly;
-use crate::log::Logger;
+use crate::log::{Fields, Logger};
 use crate::module::{Built, Declaration, Module, Offer, Parts};
 use crate::secret::Secret;
 
@@ -89,10 +89,6 @@ impl Pam {
             password: password.reveal(),
         };
         let answer = self.helper.ask(&question).await;
-        self.log.debug(
-            "answered",
-            &[("username", &user), ("answer", &format!("{answer:?}"))],
-        );
         match &answer {
             Ok(Answer::Yes) => *self.yes_took() = begun.elapsed().min(MOST_DELAY),
             Ok(Answer::No(_)) => {
@@ -100,6 +96,11 @@ impl Pam {
                 tokio::time::sleep(least.saturating_sub(begun.elapsed())).await;
             }
             _ => {}
+        }
+        if let Ok(answer) = &answer {
+            let answer = answer.to_string();
+            let fields: Fields<'_> = &[("answer", &answer.trim_end()), ("username", &user)];
+            self.log.debug("PAM has answered", fields);
         }
         verdict("pam", answer)
     }

@@ -182,7 +182,11 @@ pub(super) mod tests {
         let outcome = outcome(directory.path(), "sleep 3600 & echo $!", PATIENCE).unwrap();
         assert!(outcome.status.success());
         let child = String::from_utf8(outcome.output).unwrap();
-        kill(Pid::from_raw(child.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+        kill(
+            Pid::from_raw(child.trim().parse().unwrap()),
+            Signal::SIGKILL,
+        )
+        .unwrap();
     }
 
     #[test]

@@ -65,7 +65,10 @@ fn only_the_helper_is_linked_with_pam() {
 fn ask(helper: &str, words: &[&str], question: &[u8]) -> Output {
     let mut command = Command::new(helper);
     command.args(words).env("PILLARBOX_TEST", "1");
-    let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let streams = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = streams.spawn().unwrap();
     // One that reads nothing has not heard it.
     let _ = child.stdin.take().unwrap().write_all(question);
