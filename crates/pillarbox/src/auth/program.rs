@@ -49,7 +49,7 @@ pub(super) async fn run(
     let group = Group::of(&child);
     let outcome = timeout(patience, talk(&mut child, input)).await;
     let outcome = outcome.map_err(|_| anyhow!("{name} took more than {patience:?}"))?;
-    group.is_over();
+    group.ended();
     outcome.with_context(|| name.to_string())
 }
 
@@ -106,7 +106,7 @@ impl Group {
         Self(id.map(Pid::from_raw))
     }
 
-    fn is_over(mut self) {
+    fn ended(mut self) {
         self.0 = None;
     }
 }
