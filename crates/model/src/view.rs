@@ -21,10 +21,10 @@ struct Run {
 }
 
 impl View {
-    /// The view of these UIDs, which ascend.
-    pub fn new(uids: impl IntoIterator<Item = u32>) -> Self {
+    /// The view of the UIDs in these ranges, both ends included, which ascend.
+    pub fn new(ranges: impl IntoIterator<Item = (u32, u32)>) -> Self {
         let mut view = Self::default();
-        view.extend(uids);
+        view.extend(ranges);
         view
     }
 
@@ -48,19 +48,15 @@ impl View {
             .map_or(0, |run| run.uid + (self.len - run.seq))
     }
 
-    /// Adds new messages at the end. Their UIDs ascend and are above all others; any that is not is
-    /// passed over.
-    pub fn extend(&mut self, uids: impl IntoIterator<Item = u32>) {
-        let mut last = self.last_uid();
-        for uid in uids.into_iter() {
-            if uid <= last {
-                continue;
+    /// Adds new messages at the end, by ranges of UIDs with both ends included. They ascend and are
+    /// above all others; a UID that is not is passed over.
+    pub fn extend(&mut self, ranges: impl IntoIterator<Item = (u32, u32)>) {
+        for (from, to) in ranges {
+            let from = from.max(self.last_uid() + 1);
+            if from <= to {
+                // The last UIDs there could be are never given.
+                self.push_run(from, to.saturating_add(1));
             }
-            self.len += 1;
-            if uid != last + 1 || self.runs.is_empty() {
-                self.runs.push(Run { uid, seq: self.len });
-            }
-            last = uid;
         }
     }
 
@@ -194,7 +190,7 @@ mod tests {
 
     #[test]
     fn numbers_shift_as_messages_go() {
-        let mut view = View::new([1, 2, 3, 4, 5]);
+        let mut view = View::new([(1, 5)]);
         assert_eq!(view.remove(&[2, 4].into_iter().collect()), [2, 3]);
         assert_eq!(view.uids().collect::<Vec<_>>(), [1, 3, 5]);
         assert_eq!(view.seq(5), Some(3));
@@ -217,7 +213,7 @@ mod tests {
             for _ in 0..40 {
                 if next(2) == 0 {
                     last += 1 + next(3) as u32;
-                    view.extend([last]);
+                    view.extend([(last, last)]);
                     list.push(last);
                 } else {
                     let start = next(u64::from(last) + 2) as u32;
@@ -254,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_number_past_the_end_is_an_error() {
-        let view = View::new([7, 9]);
+        let view = View::new([(7, 7), (9, 9)]);
         assert_eq!(view.uids_at(&NumberSet::range(2..=3)), None);
         assert_eq!(view.uid(0), None);
     }

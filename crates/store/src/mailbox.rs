@@ -429,10 +429,7 @@ impl Rows<'_> {
         if self.state.counters.unseen == 0 {
             return None;
         }
-        let rows = self.range(0, u32::MAX);
-        rows.filter(|row| !row.flags.contains(Flags::SEEN))
-            .map(|row| row.uid)
-            .next()
+        self.state.rows.first_without(Flags::SEEN).map(Uid)
     }
 }
 

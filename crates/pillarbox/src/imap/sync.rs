@@ -83,8 +83,7 @@ impl Selected {
         if new.is_empty() {
             return;
         }
-        self.view
-            .extend(new.iter().flat_map(|&(from, to)| from..=to));
+        self.view.extend(new);
         encode::exists(out, self.view.len());
         encode::recent(out, 0);
     }

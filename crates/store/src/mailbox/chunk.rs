@@ -178,26 +178,30 @@ impl Chunks {
             })
     }
 
-    /// The UIDs from `from` on, as ranges with both ends included. Lazy; one step a message.
+    /// The UIDs from `from` on, as ranges with both ends included. Lazy; a chunk in which no UID is
+    /// missing is one step, another one a step a message.
     pub(super) fn uid_runs(&self, from: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
         let (index, at) = self.seek(from);
-        let chunks = self
-            .chunks
-            .get(index..)
-            .unwrap_or_default()
-            .iter()
-            .enumerate();
-        let mut uids = chunks
-            .flat_map(move |(nth, chunk)| &chunk.uids[if nth == 0 { at } else { 0 }..])
-            .copied()
+        let chunks = self.chunks.get(index..).unwrap_or_default().iter();
+        let mut pieces = chunks
+            .enumerate()
+            .flat_map(move |(nth, chunk)| Runs(&chunk.uids[if nth == 0 { at } else { 0 }..]))
             .peekable();
         std::iter::from_fn(move || {
-            let first = uids.next()?;
-            let mut last = first;
-            while let Some(next) = uids.next_if(|&uid| uid == last + 1) {
-                last = next;
+            let (first, mut last) = pieces.next()?;
+            while let Some((_, to)) = pieces.next_if(|&(from, _)| from == last + 1) {
+                last = to;
             }
             Some((first, last))
+        })
+    }
+
+    /// The first UID whose flags lack `flag`. A pass over the flags alone.
+    pub(super) fn first_without(&self, flag: Flags) -> Option<u32> {
+        self.chunks.iter().find_map(|chunk| {
+            let mut flags = chunk.flags.iter();
+            let at = flags.position(|&flags| flags & flag.0 != flag.0)?;
+            Some(chunk.uids[at])
         })
     }
 
@@ -257,6 +261,27 @@ impl Chunks {
         }
         merged.retain(|chunk| chunk.len() > 0);
         self.chunks = merged;
+    }
+}
+
+/// The runs of consecutive UIDs in some that ascend.
+struct Runs<'a>(&'a [u32]);
+
+impl Iterator for Runs<'_> {
+    type Item = (u32, u32);
+
+    fn next(&mut self) -> Option<(u32, u32)> {
+        let (&first, &last) = (self.0.first()?, self.0.last()?);
+        let all = last - first == self.0.len() as u32 - 1;
+        let len = if all {
+            self.0.len()
+        } else {
+            let broken = self.0.windows(2).position(|pair| pair[1] != pair[0] + 1);
+            broken.map_or(self.0.len(), |at| at + 1)
+        };
+        let (run, rest) = self.0.split_at(len);
+        self.0 = rest;
+        run.last().map(|&last| (first, last))
     }
 }
 

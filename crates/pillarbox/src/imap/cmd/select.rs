@@ -34,7 +34,7 @@ pub(super) async fn select(session: &mut Session, mailbox: &[u8], read_only: boo
 fn look(member: pillarbox_store::Member, read_only: bool, out: &mut Vec<u8>) -> Selected {
     let mailbox = member.mailbox().clone();
     let rows = mailbox.read();
-    let view = View::new(rows.uid_ranges().iter().flat_map(|&(from, to)| from..=to));
+    let view = View::new(rows.uid_ranges());
     let selected = Selected {
         member,
         read_only,
