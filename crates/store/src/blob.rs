@@ -7,7 +7,7 @@ use crate::Reply;
 
 /// Where a blob's bytes are: a short text which only the keeper that wrote it understands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Location(pub Box<str>);
+pub struct Location(pub std::sync::Arc<str>);
 
 /// Whose message a blob is, kept beside the bytes so that the index can be rebuilt from them alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +81,14 @@ pub trait Blobs: Send + Sync {
     /// # Errors
     /// [`crate::Error::Corrupt`] if there are none or their checksum is wrong.
     fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes>;
+
+    /// As [`Blobs::read`], which may trust what it found good a short while ago; this does not.
+    ///
+    /// # Errors
+    /// As [`Blobs::read`].
+    fn read_anew<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes> {
+        self.read(location)
+    }
 
     /// Gives up blobs that nothing names any more: after this no crash brings them back. Their room
     /// is free again sooner or later; doing it twice is harmless. Blobs of the same call may share

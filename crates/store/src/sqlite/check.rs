@@ -262,7 +262,7 @@ impl Tx<'_> {
 }
 
 async fn check_bytes(engine: &Engine, location: &Location, size: u64) -> Option<Finding> {
-    let problem = match engine.blobs.read(location).await {
+    let problem = match engine.blobs.read_anew(location).await {
         Ok(bytes) if bytes.len() as u64 == size => return None,
         Ok(bytes) => format!("has {} bytes, the index says {size}", bytes.len()),
         Err(error) => error.to_string(),

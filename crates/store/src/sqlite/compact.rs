@@ -40,6 +40,7 @@ pub(super) async fn compact(engine: &Engine) -> Result<(), Error> {
             .committer
             .submit(Vec::new(), move |tx, _| repoint(tx, &some));
         repoint.await?;
+        engine.contents.moved();
     }
     Ok(())
 }

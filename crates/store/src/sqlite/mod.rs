@@ -6,6 +6,7 @@ mod check;
 mod checkpoint;
 mod commit;
 mod compact;
+mod contents;
 #[cfg(test)]
 mod crash;
 mod expunge;
@@ -33,6 +34,7 @@ use pillarbox_model::{
 use rusqlite::{Connection, OpenFlags, params};
 
 use self::commit::Committer;
+use self::contents::Contents;
 use self::message::Described;
 use self::read::Readers;
 use crate::blob::{About, BlobWriter, Blobs, Location};
@@ -63,6 +65,8 @@ pub struct Settings {
     pub busy_timeout: Duration,
     /// Bytes of mailboxes kept in memory though nobody uses them.
     pub cache_bytes: usize,
+    /// Bytes of digests kept in memory.
+    pub contents_bytes: usize,
     /// How long bytes are kept after the last message that named them went.
     pub grace: Duration,
 }
@@ -77,6 +81,7 @@ impl Settings {
             cache_size: 0,
             busy_timeout: Duration::from_secs(5),
             cache_bytes: 256 * 1024 * 1024,
+            contents_bytes: 64 * 1024 * 1024,
             grace: Duration::from_secs(3_600),
         }
     }
@@ -86,6 +91,7 @@ impl Settings {
 pub struct Engine {
     committer: Arc<Committer>,
     readers: Readers,
+    contents: Contents,
     blobs: Arc<dyn Blobs>,
     settings: Settings,
     /// Held while bytes are copied or given up: what a backup's rows name must not go before its
@@ -153,6 +159,7 @@ impl Engine {
             committer: Arc::new(committer),
             copying: tokio::sync::Mutex::default(),
             readers: Readers::new(settings.clone()),
+            contents: Contents::new(settings.contents_bytes),
             blobs,
             settings,
         })
@@ -373,7 +380,7 @@ impl Store for Engine {
     }
 
     fn contents<'a>(&'a self, rows: &'a [Row], digests: bool) -> Reply<'a, Vec<Content>> {
-        self.read_with(move |sql| read::contents(sql, rows, digests))
+        Box::pin(async move { self.contents.get(&self.readers, rows, digests) })
     }
 
     fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes> {
@@ -381,15 +388,23 @@ impl Store for Engine {
     }
 
     fn redigest(&self, digests: Vec<(BlobId, Bytes)>) -> Reply<'_, ()> {
-        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
-            let replace = "INSERT OR REPLACE INTO digest (blob, bytes)
-                SELECT id, ?2 FROM blob WHERE id = ?1";
-            let mut statement = tx.sql.prepare_cached(replace)?;
-            for (blob, digest) in digests {
-                statement.execute(params![blob.0 as i64, &digest[..]])?;
-            }
+        Box::pin(async move {
+            let blobs: Vec<BlobId> = digests.iter().map(|(blob, _)| *blob).collect();
+            let replace = move |tx: &mut tx::Tx<'_>, _| {
+                let replace = "INSERT OR REPLACE INTO digest (blob, bytes)
+                    SELECT id, ?2 FROM blob WHERE id = ?1";
+                let mut statement = tx.sql.prepare_cached(replace)?;
+                for (blob, digest) in digests {
+                    statement.execute(params![blob.0 as i64, &digest[..]])?;
+                }
+                Ok(())
+            };
+            self.committer.submit(Vec::new(), replace).await?;
+            blobs
+                .into_iter()
+                .for_each(|blob| self.contents.forget(blob));
             Ok(())
-        }))
+        })
     }
 
     fn backup<'a>(&'a self, directory: &'a Path) -> Reply<'a, ()> {

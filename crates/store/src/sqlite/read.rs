@@ -86,10 +86,10 @@ pub(super) fn location(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Resu
     Ok(Location(row.get_ref(column)?.as_str()?.into()))
 }
 
-/// Where the bytes of these rows are, and their digests.
+/// Where the bytes of these blobs are, and their digests.
 pub(super) fn contents(
     sql: &Connection,
-    rows: &[Row],
+    blobs: &[BlobId],
     digests: bool,
 ) -> Result<Vec<Content>, Error> {
     // One for all, or SQLite takes and gives back its locks for each.
@@ -100,16 +100,16 @@ pub(super) fn contents(
     } else {
         "SELECT location, NULL FROM blob WHERE id = ?"
     })?;
-    let mut contents = Vec::with_capacity(rows.len());
-    for row in rows {
-        let found = statement.query_row([row.blob.0 as i64], |found| {
+    let mut contents = Vec::with_capacity(blobs.len());
+    for blob in blobs {
+        let found = statement.query_row([blob.0 as i64], |found| {
             let digest = found.get_ref(1)?.as_blob_or_null()?.unwrap_or_default();
             Ok(Content {
                 location: Location(found.get_ref(0)?.as_str()?.into()),
                 digest: Bytes::copy_from_slice(digest),
             })
         });
-        let lost = || Error::Corrupt(format!("blob {} has no row", row.blob).into());
+        let lost = || Error::Corrupt(format!("blob {blob} has no row").into());
         contents.push(found.optional()?.ok_or_else(lost)?);
     }
     Ok(contents)

@@ -9,6 +9,7 @@
 //! *Giving up* a message marks its record, durably. Segments of which less than half is wanted are compacted:
 //! copies are marked as given up too until whoever keeps the index is ready to name them.
 
+mod checked;
 mod compact;
 mod lane;
 mod open;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::checked::Checked;
 use self::lane::{Head, LANES, SMALL};
 use self::segment::Segment;
 use super::compress::{Codec, Compression};
@@ -79,6 +81,8 @@ struct Inner {
     options: Options,
     lanes: [Mutex<Option<Head>>; LANES],
     segments: RwLock<BTreeMap<u32, Arc<Segment>>>,
+    /// What need not be checked again for now.
+    checked: Checked,
     /// Files that are open; an estimate.
     open_files: Mutex<usize>,
     /// Segments to be removed, with when they were emptied.
@@ -340,8 +344,13 @@ impl Inner {
         Ok(locations)
     }
 
-    /// Also finds what was given up, as long as its segment is there: a reader may know an old place.
     fn read(&self, location: &Location) -> Result<Bytes, Error> {
+        self.read_checked(location, false)
+    }
+
+    /// Also finds what was given up, as long as its segment is there: a reader may know an old place.
+    /// With `anew`, its checksum is looked at whatever is known of it.
+    fn read_checked(&self, location: &Location, anew: bool) -> Result<Bytes, Error> {
         let (number, at, len) = parse(location)?;
         let damaged = |what: &str| Error::Corrupt(format!("{} {what}", location.0).into());
         let segment = self.segment(number)?;
@@ -349,7 +358,11 @@ impl Inner {
         let header = segment.header_at(&*file, at)?;
         let header = header.filter(|header| u64::from(header.len) == len);
         let header = header.ok_or_else(|| damaged("has no header"))?;
-        let stored = segment.stored(&*file, at, &header)?;
+        let stored = if anew {
+            segment.stored(&*file, at, &header)?
+        } else {
+            self.stored(&segment, &*file, at, &header)?
+        };
         let stored = stored.ok_or_else(|| damaged("has a wrong checksum"))?;
         if header.codec == Codec::Raw {
             return Ok(stored);
@@ -359,6 +372,25 @@ impl Inner {
         Ok(message
             .ok_or_else(|| damaged("can't be decompressed"))?
             .into())
+    }
+
+    /// The bytes of a record as they are stored, checked unless they were a short while ago.
+    fn stored(
+        &self,
+        segment: &Segment,
+        file: &dyn DiskFile,
+        at: u64,
+        header: &Header,
+    ) -> io::Result<Option<Bytes>> {
+        let (number, crc) = (segment.number(), header.crc);
+        if self.checked.has(number, at, crc) {
+            return segment.unchecked(file, at, header);
+        }
+        let stored = segment.stored(file, at, header)?;
+        if stored.is_some() {
+            self.checked.insert(number, at, crc);
+        }
+        Ok(stored)
     }
 
     fn list(&self) -> Result<Vec<(Location, Option<About>, u64)>, Error> {
@@ -415,6 +447,10 @@ impl Blobs for Pack {
 
     fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes> {
         Box::pin(async move { self.0.read(location) })
+    }
+
+    fn read_anew<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes> {
+        Box::pin(async move { self.0.read_checked(location, true) })
     }
 
     fn forget<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, u64> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::super::compress::Codec;
 use super::super::disk::{Disk, DiskFile};
 use super::super::record::{ALIGNMENT, HEADER_BYTES, SegmentHeader};
+use super::checked::Checked;
 use super::lane::{Head, LANES, MOVED};
 use super::segment::Segment;
 use super::{Inner, Options, lock, name};
@@ -19,6 +20,7 @@ impl Inner {
             options,
             lanes: Default::default(),
             segments: RwLock::default(),
+            checked: Checked::new(),
             open_files: Mutex::default(),
             emptied: Mutex::default(),
             poisoned: AtomicBool::new(false),

@@ -1,6 +1,5 @@
 //! One segment: its file, its counters, its records.
 
-use std::collections::HashSet;
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,12 +9,8 @@ use bytes::Bytes;
 use super::super::compress::Codec;
 use super::super::disk::DiskFile;
 use super::super::record::{self, ALIGNMENT, HEADER_BYTES, Header, Place, SegmentHeader};
-use super::lock;
 use crate::blob::Location;
 
-/// Messages from this size on are not checked again by every read: clients fetch large ones in small
-/// parts, and each part is a read.
-const CHECK_ONCE_BYTES: u32 = 256 * 1024;
 /// Bytes a scan reads at a time.
 const SCAN_BYTES: usize = 64 * 1024;
 
@@ -35,8 +30,6 @@ pub(super) struct Segment {
     pub(super) writers: AtomicUsize,
     /// Whether what is wanted of it was copied elsewhere already, since it was opened.
     pub(super) moved: AtomicBool,
-    /// Offsets of large messages whose checksum was right once.
-    checked: Mutex<HashSet<u64>>,
 }
 
 impl Segment {
@@ -50,7 +43,6 @@ impl Segment {
             dead: AtomicU64::new(header.dead),
             writers: AtomicUsize::new(0),
             moved: AtomicBool::new(false),
-            checked: Mutex::default(),
         }
     }
 
@@ -138,8 +130,8 @@ impl Segment {
         Ok(Header::decode(&bytes, self.place(at)))
     }
 
-    /// The bytes of a record as they are stored. `None` if the checksum is wrong.
-    pub(super) fn stored(
+    /// The bytes of a record as they are stored, which nobody has checked.
+    pub(super) fn unchecked(
         &self,
         file: &dyn DiskFile,
         at: u64,
@@ -150,16 +142,18 @@ impl Segment {
         if end > self.written() {
             return Ok(None);
         }
-        let bytes = file.slice(start..end)?;
-        let large = header.stored >= CHECK_ONCE_BYTES;
-        if large && lock(&self.checked).contains(&at) {
-            return Ok(Some(bytes));
-        }
-        let good = header.crc == crc32c::crc32c(&bytes);
-        if large && good {
-            lock(&self.checked).insert(at);
-        }
-        Ok(good.then_some(bytes))
+        file.slice(start..end).map(Some)
+    }
+
+    /// The bytes of a record as they are stored. `None` if the checksum is wrong.
+    pub(super) fn stored(
+        &self,
+        file: &dyn DiskFile,
+        at: u64,
+        header: &Header,
+    ) -> io::Result<Option<Bytes>> {
+        let bytes = self.unchecked(file, at, header)?;
+        Ok(bytes.filter(|bytes| header.crc == crc32c::crc32c(bytes)))
     }
 
     /// The records up to `end` with their offsets; damage and what was never finished is passed over.

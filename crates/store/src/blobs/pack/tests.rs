@@ -47,6 +47,20 @@ fn damage_is_noticed() {
     assert!(matches!(pack.0.read(&location), Err(Error::Corrupt(_))));
 }
 
+/// Reads trust what was found good a short while ago; whoever checks does not.
+#[test]
+fn damage_that_comes_after_a_read_is_noticed_by_a_check() {
+    let directory = tempfile::tempdir().unwrap();
+    let pack = small(directory.path());
+    let location = put(&pack, 5..6).remove(0);
+    pack.0.read(&location).unwrap();
+    overwrite(directory.path(), 2 * ALIGNMENT + 3, b"?");
+    assert!(matches!(
+        pack.0.read_checked(&location, true),
+        Err(Error::Corrupt(_))
+    ));
+}
+
 /// What is needed to read a segment is in its records too.
 #[test]
 fn a_damaged_start_of_a_segment_loses_nothing() {
