@@ -16,6 +16,9 @@ pub struct Error {
     pub help: Option<String>,
     /// Other places that matter, each with what it is: "first given here".
     pub labels: Vec<(Span, String)>,
+    /// What is written there may be right: what it names, a database say, can't be used as things are now.
+    /// Another try may succeed.
+    pub may_pass: bool,
 }
 
 impl Error {
@@ -26,6 +29,7 @@ impl Error {
             span,
             help: None,
             labels: Vec::new(),
+            may_pass: false,
         }
     }
 
@@ -33,6 +37,13 @@ impl Error {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Says that it is not the configuration's fault.
+    #[must_use]
+    pub fn may_pass(mut self) -> Self {
+        self.may_pass = true;
         self
     }
 
@@ -76,6 +87,7 @@ impl Fault {
             span,
             help: self.help,
             labels: Vec::new(),
+            may_pass: false,
         }
     }
 }
@@ -104,6 +116,11 @@ impl Errors {
             errors: errors.into(),
             files,
         }
+    }
+
+    /// Whether another try with the same configuration may succeed.
+    pub fn may_pass(&self) -> bool {
+        self.errors.iter().all(|error| error.may_pass)
     }
 
     /// All errors with the lines they are about, each beginning `FILE:LINE:COLUMN: message`; at

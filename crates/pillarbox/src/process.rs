@@ -17,7 +17,7 @@ use crate::cli::{self, Context, Failure};
 use crate::control::{self, Control};
 use crate::housekeeping::keep_house;
 use crate::imap::places::Places;
-use crate::log::{self, Logger, Sink};
+use crate::log::{self, Logger, Sink, TargetError};
 use crate::net::Listeners;
 use crate::net::listener::{ListenError, Plan};
 use crate::net::quota::Quota;
@@ -67,6 +67,8 @@ struct Loaded {
 /// process.
 enum LoadError {
     Configuration(Errors),
+    /// What it says of the log makes no sense.
+    Log(TargetError),
     Failed(anyhow::Error),
 }
 
@@ -153,6 +155,7 @@ impl Process {
         let outcome = match self.load() {
             Ok(loaded) => self.switch(loaded).await,
             Err(LoadError::Configuration(errors)) => Err(anyhow::Error::new(errors)),
+            Err(LoadError::Log(error)) => Err(anyhow::Error::new(error)),
             Err(LoadError::Failed(error)) => Err(error),
         };
         match outcome {
@@ -186,8 +189,12 @@ impl Process {
             [] => configured,
             targets => targets,
         };
-        Sink::open(targets, &self.settings.directory)
-            .map_err(|error| LoadError::Failed(anyhow::Error::new(error)))
+        Sink::open(targets, &self.settings.directory).map_err(|error| match error {
+            TargetError::None | TargetError::OffIsAlone => LoadError::Log(error),
+            TargetError::File { .. } | TargetError::Daemon { .. } => {
+                LoadError::Failed(error.into())
+            }
+        })
     }
 
     /// Opens the sockets that are new; if that works, serves the new configuration from now on.
@@ -245,7 +252,8 @@ impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Configuration(errors) => Self::Configuration(errors),
-            LoadError::Failed(error) => Self::Usage(format!("{error:#}")),
+            LoadError::Log(error) => Self::Usage(error.to_string()),
+            LoadError::Failed(error) => Self::Failed(error),
         }
     }
 }

@@ -168,7 +168,7 @@ fn warnings(tree: &Tree, assembly: &Assembly<'_>) -> Vec<String> {
 fn prepare(tree: &Tree, path: &Path) -> Built<()> {
     prepare_directory(path).map_err(|error| {
         let message = format!("{} can't be used: {error}", path.display());
-        vec![Error::new(tree.beginning(), message)]
+        vec![Error::new(tree.beginning(), message).may_pass()]
     })
 }
 

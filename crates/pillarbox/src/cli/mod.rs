@@ -1,8 +1,7 @@
 //! The command line: one file a command.
 //!
 //! A command is a type with [`clap::Args`] and a method `run(self, &Context) -> Result<(),
-//! Failure>`. The exit status is 0, 1 for a failure, and 2 for a wrong command line or
-//! configuration.
+//! Failure>`. What the exit status means is in [`EXIT_STATUSES`].
 
 pub mod admin;
 mod backup;
@@ -33,9 +32,34 @@ use pillarbox_config::{Errors, Tree};
 /// Where the configuration is if nobody says.
 pub const DEFAULT_CONFIG: &str = "/etc/pillarbox/pillarbox.conf";
 
+/// What the exit status says, for help and the manual.
+const EXIT_STATUSES: [(u8, &str); 3] = [
+    (
+        0,
+        "What was asked for was done; the server was told to stop, and did.",
+    ),
+    (
+        1,
+        "It failed, and may succeed later with the same command line and configuration: what was asked for \
+         is not there, or there already; a question was not answered with yes; a check found damage; a \
+         database is locked or can't be opened; a port is taken; a disk is full. A service manager should \
+         try again.",
+    ),
+    (
+        2,
+        "The command line or the configuration is wrong, and will be at the next try. Nothing was changed.",
+    ),
+];
+
 /// An IMAP server.
 #[derive(Parser)]
-#[command(name = "pillarbox", version, about, arg_required_else_help = true)]
+#[command(
+    name = "pillarbox",
+    version,
+    about,
+    arg_required_else_help = true,
+    after_long_help = exit_statuses()
+)]
 pub struct Cli {
     #[command(flatten)]
     context: Context,
@@ -85,8 +109,8 @@ enum Command {
 /// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The configuration is wrong. Exit status 2, which tells the service manager that trying again
-    /// is no use.
+    /// The configuration can't be used. Exit status 2, which tells the service manager that trying again
+    /// is no use, unless it may pass ([`Errors::may_pass`]).
     Configuration(Errors),
     /// What was asked for, on the command line or in its place, makes no sense. Exit status 2.
     Usage(String),
@@ -94,6 +118,15 @@ pub enum Failure {
     Failed(anyhow::Error),
     /// What the running server told already, with its exit status.
     Told(u8),
+}
+
+/// The exit statuses as help shows them.
+fn exit_statuses() -> String {
+    let lines = EXIT_STATUSES
+        .iter()
+        .map(|(status, meaning)| format!("  {status}  {meaning}"));
+    let lines: Vec<_> = lines.collect();
+    format!("Exit status:\n{}", lines.join("\n"))
 }
 
 /// Runs the command that the process was started with.
@@ -147,6 +180,7 @@ impl Failure {
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
+            Self::Configuration(errors) if errors.may_pass() => 1,
             Self::Configuration(_) | Self::Usage(_) => 2,
             Self::Failed(_) => 1,
             Self::Told(code) => *code,

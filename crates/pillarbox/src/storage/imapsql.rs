@@ -216,7 +216,7 @@ fn build<'t>(
     let store = assembly
         .engines()
         .open(&settings)
-        .map_err(|error| vec![Error::new(span, format!("imapsql: {error:#}"))])?;
+        .map_err(|error| vec![Error::new(span, format!("imapsql: {error:#}")).may_pass()])?;
     Ok(Some(Arc::new(Storage {
         store,
         delimiter: settings.delimiter,

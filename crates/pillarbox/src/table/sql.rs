@@ -85,7 +85,13 @@ impl Sql {
         let fault = |error: TableError| {
             vec![declaration.error(format!("{module}: {}: {error:#}", path.display()))]
         };
-        let connection = open(&path, verifying).map_err(fault)?;
+        let unusable = |error| {
+            fault(error)
+                .into_iter()
+                .map(Error::may_pass)
+                .collect::<Vec<_>>()
+        };
+        let connection = open(&path, verifying).map_err(unusable)?;
         let untouched = verifying && (!path.exists() || !queries.init.is_empty());
         if !untouched {
             prepare(&connection, &queries).map_err(fault)?;

@@ -275,6 +275,72 @@ fn exit_statuses_tell_a_wrong_configuration_from_a_failure() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// RestartPreventExitStatus=2 must not keep down a server whose store comes back.
+#[test]
+fn a_store_that_can_not_be_opened_is_worth_another_try() {
+    let home = Home::new("tcp://127.0.0.1:0", "");
+    let first = home.start();
+    first.port();
+    // Another runtime directory, so that it can't ask the first.
+    let text = std::fs::read_to_string(home.path("pillarbox.conf")).unwrap();
+    let text = text.replace("/run\n", "/run2\n");
+    std::fs::write(home.path("second.conf"), &text).unwrap();
+    let second = |words: &[&str]| {
+        let output = home
+            .command(words)
+            .arg("--config=second.conf")
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    for words in [&["run"][..], &["imap-acct", "list"]] {
+        let (status, told) = second(words);
+        assert_eq!(status, Some(1), "{words:?}: {told}");
+        assert!(told.contains("is held by process"), "{told}");
+    }
+    drop(first);
+    std::fs::remove_dir_all(home.path("state")).unwrap();
+    std::fs::write(home.path("state"), "in the way").unwrap();
+    let (status, told) = second(&["run"]);
+    assert_eq!(status, Some(1), "{told}");
+    // Where one error is the configuration's fault, no other try helps.
+    std::fs::remove_file(home.path("state")).unwrap();
+    let held = home.start();
+    held.port();
+    let wrong = text.replace("auth dummy", "auth dummy\n frobnicate yes");
+    std::fs::write(home.path("second.conf"), wrong).unwrap();
+    assert_eq!(second(&["run"]).0, Some(2));
+}
+
+#[test]
+fn a_log_that_can_not_be_written_is_worth_another_try() {
+    let home = Home::new("tcp://127.0.0.1:0", "log nowhere/at/all");
+    let output = home.command(&["run"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_manual_and_help_say_what_exit_statuses_mean() {
+    let home = Home::new("tcp://127.0.0.1:0", "");
+    let said = |words: &[&str]| {
+        let output = home.command(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let directory = home.path("man");
+    std::fs::create_dir(&directory).unwrap();
+    said(&["man", directory.to_str().unwrap()]);
+    let written = std::fs::read_to_string(directory.join("pillarbox.1")).unwrap();
+    for page in [said(&["man"]), written] {
+        assert_eq!(page.matches("EXIT STATUS").count(), 1, "{page}");
+        assert!(!page.contains("EXTRA"));
+    }
+    assert!(said(&["--help"]).contains("Exit status:\n  0  "));
+}
+
 #[test]
 fn log_targets_of_the_command_line_come_first() {
     let home = Home::new("tcp://127.0.0.1:0", "log stderr off");
