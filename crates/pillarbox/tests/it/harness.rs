@@ -8,7 +8,8 @@ use pillarbox::auth::login::Login;
 use pillarbox::imap::Endpoint;
 use pillarbox::log::Logger;
 use pillarbox::net::quota::Quota;
-use pillarbox::net::{Connection, Peer};
+use pillarbox::net::tls::{self, Tls, TlsSettings};
+use pillarbox::net::{Connection, Peer, Stream};
 use pillarbox::normalize::Normalize;
 use pillarbox::shutdown::Shutdown;
 use pillarbox::storage::{Mapping, Storage};
@@ -17,7 +18,7 @@ use pillarbox_model::{Delimiter, MailboxName};
 use pillarbox_store::Store;
 use pillarbox_store::blobs::{Options, Pack};
 use pillarbox_store::sqlite::{Engine, Settings};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A server with an empty store.
 pub(crate) struct Server {
@@ -70,7 +71,7 @@ impl Server {
         };
         tokio::spawn(self.endpoint.clone().serve(connection));
         let mut client = Client {
-            stream: near,
+            stream: Box::new(near),
             unread: Vec::new(),
             tags: 0,
         };
@@ -143,12 +144,31 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A client. Lines are told without their ends; a literal stands as it came.
 pub(crate) struct Client {
-    stream: DuplexStream,
+    stream: Box<dyn Stream>,
     unread: Vec<u8>,
     tags: u32,
 }
 
 impl Client {
+    /// Does a handshake over what was clear so far.
+    pub(crate) async fn secure(self) -> Self {
+        assert!(self.unread.is_empty(), "said in clear: {:?}", self.unread);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+            .with_no_client_auth();
+        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(name, self.stream).await.unwrap();
+        Self {
+            stream: Box::new(stream),
+            ..self
+        }
+    }
+
     /// Sends bytes as they are.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
@@ -270,4 +290,57 @@ impl Client {
 /// The size of the literal that a line ends with.
 fn literal(line: &str) -> Option<usize> {
     line.strip_suffix('}')?.rsplit_once('{')?.1.parse().ok()
+}
+
+/// TLS with a certificate of its own.
+pub(crate) fn self_signed() -> Arc<Tls> {
+    let mut read = |_: &str| Ok("tls self_signed localhost\n".to_owned());
+    let tree = pillarbox_config::load("test.conf", &mut read, &|_| None).unwrap();
+    let no_blocks = |word: &pillarbox_config::Word| {
+        Err(pillarbox_config::Error::new(word.span, "no such block"))
+    };
+    let here = std::path::Path::new("/");
+    match tls::build(&tree.nodes[0], here, &Logger::new("tls"), &no_blocks) {
+        Ok(TlsSettings::On(tls)) => tls,
+        _ => panic!("no TLS"),
+    }
+}
+
+/// Takes any certificate: what the tests are about is what was said under it.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &[rustls::pki_types::CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        vec![rustls::SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
 }

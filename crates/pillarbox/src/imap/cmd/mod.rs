@@ -31,6 +31,25 @@ use super::upload::Upload;
 use super::{Refusal, Session, fetch, search};
 use crate::storage::names::composed;
 
+/// Refuses what belongs to an extension that is not announced: done without its modifier, a command would
+/// do something else than was asked for (RFC 4466 §2.1, §2.4, §2.5).
+fn announced(command: &Command<'_>) -> Result<(), Refusal> {
+    let modified = match command {
+        Command::Select { parameters, .. } => !parameters.is_empty(),
+        Command::Fetch { modifiers, .. } => !modifiers.is_empty(),
+        Command::Store {
+            unchanged_since, ..
+        } => unchanged_since.is_some(),
+        _ => false,
+    };
+    match modified {
+        true => Err(Refusal::Client(
+            "CONDSTORE and QRESYNC are not offered".into(),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Does a command.
 pub(super) async fn run(
     session: &mut Session,
@@ -38,6 +57,7 @@ pub(super) async fn run(
     command: Command<'_>,
     upload: Option<Upload>,
 ) -> Outcome {
+    announced(&command)?;
     match command {
         Command::Capability => capability(session),
         Command::Noop | Command::Check => Ok(Completed::default()),
