@@ -416,11 +416,16 @@ impl Rows<'_> {
 
     /// The rows changed after `modseq`, ascending by UID. Passes over chunks in which nothing did.
     pub fn changed_since(&self, modseq: ModSeq) -> impl Iterator<Item = Row> + '_ {
+        self.changed_above(0, modseq)
+    }
+
+    /// As [`Self::changed_since`], of the messages above `uid` only: to go on where one stopped.
+    pub fn changed_above(&self, uid: u32, modseq: ModSeq) -> impl Iterator<Item = Row> + '_ {
         let chunks = self.state.rows.iter();
         chunks
-            .filter(move |chunk| chunk.max_modseq() > modseq.0)
+            .filter(move |chunk| chunk.max_modseq() > modseq.0 && chunk.last() > uid)
             .flat_map(|chunk| (0..chunk.len()).map(|at| chunk.row(at)))
-            .filter(move |row| row.modseq > modseq)
+            .filter(move |row| row.modseq > modseq && row.uid.0 > uid)
     }
 
     /// The first message without `\Seen` (RFC 3501 §6.3.1).

@@ -96,8 +96,8 @@ fn c34_strangers_hold_little_whatever_they_send() {
         format!("a APPEND INBOX {{60000000+}}\r\n{}", "x".repeat(MIB)),
         format!("a AUTHENTICATE PLAIN\r\n{}", "A".repeat(MIB)),
         format!("a ID ({}", "\"k\" \"v\" ".repeat(100_000)),
-        "a NOOP\r\n".repeat(200_000),
-        "a CAPABILITY\r\n".repeat(100_000),
+        "a NOOP\r\n".repeat(50_000),
+        "a CAPABILITY\r\n".repeat(20_000),
         "a CAPABILITY".to_owned(),
     ];
     let each = 20;

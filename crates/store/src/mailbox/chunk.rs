@@ -34,7 +34,7 @@ impl Chunk {
         self.uids.first().copied().unwrap_or(0)
     }
 
-    fn last(&self) -> u32 {
+    pub(super) fn last(&self) -> u32 {
         self.uids.last().copied().unwrap_or(0)
     }
 
