@@ -148,6 +148,10 @@ def openssl_hash(password: str) -> str:
 
 
 
+# Of "pass word", by libxcrypt, as Debian makes them by default.
+YESCRYPT = "$y$j9T$UrTVFHt6rRvZ1DBwMJ1k6.$W9ZktFjSXWhn4EcgDVOyQBg7mk7uu3la4zmUYVPuZG."
+
+
 def users(story: Story) -> None:
     """Makes the system's users: those of the machine are not there in this namespace.
 
@@ -163,6 +167,7 @@ def users(story: Story) -> None:
         "star": "*:19000:0:99999:7:::",
         "open": ":19000:0:99999:7:::",
         "next": f"{openssl_hash('pass word')}:19000:0:99999:7::40000:",
+        "yes": f"{YESCRYPT}:19000:0:99999:7:::",
     }
     passwd = "".join(
         f"{name}:x:{0 if name == 'root' else 2000 + nth}:{0 if name == 'root' else 100}::/:/bin/sh\n"
@@ -263,7 +268,40 @@ def _in_clear(server: Provided) -> None:
         expect(client.login("ann", "pass word")[0], "OK", "LOGIN after STARTTLS")
 
 
-STORIES = {"pam": pam}
+def shadow(story: Story) -> None:
+    """The shadow file without PAM; in another block, a table of who there is."""
+    users(story)
+    blocks = "auth.shadow system {\n    debug yes\n}"
+    endpoint = """auth plain_separate {
+        user &system
+        pass &system
+    }
+    auth_map email_localpart_optional"""
+    with Provided(story, blocks, endpoint) as server:
+        server.logins(
+            ("ann", "pass word", OK),
+            ("ann@example.org", "pass word", OK),
+            ("next", "pass word", OK),
+            ("yes", "pass word", OK),
+            ("ann", "pass", DENIED),
+            ("nobody-of-ours", "pass word", DENIED),
+            ("over", "pass word", DENIED),
+            ("aged", "pass word", DENIED),
+            ("must", "pass word", DENIED),
+            ("lock", "pass word", DENIED),
+            ("star", "*", DENIED),
+            ("open", "", DENIED),
+        )
+        expect(server.admin("imap-acct", "list").split(), ["ann", "ann@example.org", "next", "yes"],
+               "accounts")
+        server.logged("shadow: the account has expired")
+        (story.home / "shadow").write_bytes(b"\xff")
+        server.logins(("ann", "pass word", UNAVAILABLE))
+        server.logged("shadow: /etc/shadow: ")
+        server.never_logged("pass word")
+
+
+STORIES = {"pam": pam, "shadow": shadow}
 
 
 def main() -> int:

@@ -15,7 +15,6 @@ const ENDPOINTS_LATER: &[&str] = &["lmtp", "smtp", "submission", "openmetrics", 
 
 /// Modules of maddy that this build does not have, with what there is instead.
 const LATER: &[(&str, &str)] = &[
-    ("auth.shadow", PASS_TABLE),
     ("auth.ldap", PASS_TABLE),
     (
         "table.ldap",

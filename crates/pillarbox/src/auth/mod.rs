@@ -10,6 +10,7 @@ pub mod pass_table;
 pub mod penalty;
 mod plain_separate;
 mod program;
+mod shadow;
 
 use crate::Answer;
 use crate::module::Module;
@@ -22,6 +23,7 @@ pub(crate) const MODULES: &[&Module] = &[
     &dummy::MODULE,
     &external::MODULE,
     &pam::MODULE,
+    &shadow::MODULE,
 ];
 
 /// Why somebody was not let in.

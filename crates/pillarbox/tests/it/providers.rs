@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use crate::process::Home;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_pillarbox");
+const HELPERS: [&str; 2] = [PAM_HELPER, env!("CARGO_BIN_EXE_pillarbox-shadow-helper")];
 const PAM_HELPER: &str = env!("CARGO_BIN_EXE_pillarbox-pam-helper");
 
 /// The example of the endpoint's specification. `MORE` is where a later revision has another line.
@@ -58,7 +59,7 @@ fn only_the_helper_is_linked_with_pam() {
         bytes.windows(12).any(|name| name == b"libpam.so.0\0")
     };
     assert!(wants_pam(PAM_HELPER), "else this test finds nothing");
-    assert!(!wants_pam(SERVER));
+    assert!(!wants_pam(SERVER) && !wants_pam(HELPERS[1]));
 }
 
 /// Runs a helper with this standard input.
@@ -93,5 +94,3 @@ fn helpers_refuse_to_be_misused() {
         }
     }
 }
-
-const HELPERS: [&str; 1] = [PAM_HELPER];
