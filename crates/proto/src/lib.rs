@@ -3,4 +3,5 @@
 pub mod dovecot_auth;
 pub mod helper;
 pub mod imap;
+pub mod proxy;
 pub mod sasl;

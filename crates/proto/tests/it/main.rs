@@ -3,5 +3,6 @@
 mod framing;
 mod grammar;
 mod oracle;
+mod proxy;
 mod responses;
 mod torture;
