@@ -17,10 +17,12 @@ use pillarbox_config::{Address, Place};
 use pillarbox_model::limit::Limits;
 use tokio::task::AbortHandle;
 
-use super::quota::{Permit, Quota, Refused};
+use super::proxy::Proxy;
+use super::quota::{Quota, Refused};
 use super::socket::{Accepted, Acceptor, listen};
-use super::{Connection, Handler, Stream, Tls, TlsFacts, TlsSettings};
-use crate::log::Logger;
+use super::visitor::{Seat, Visitor};
+use super::{Handler, Peer, Tls, TlsSettings};
+use crate::log::{Fields, Logger};
 use crate::shutdown::{Shutdown, Signal};
 
 /// How long accepting rests when the system has no descriptor or memory for one more connection.
@@ -37,6 +39,8 @@ pub struct Endpoint {
     pub addresses: Vec<Address>,
     /// TLS for `tls://` addresses. STARTTLS is the handler's, who has his own copy.
     pub tls: TlsSettings,
+    /// Who may say that he connects for somebody else, if anybody.
+    pub proxy: Option<Arc<Proxy>>,
     /// How many may connect, and how long a TLS handshake may take.
     pub limits: Limits,
     /// What is said in clear to those who are one too many: `* BYE [UNAVAILABLE] ...` and CRLF.
@@ -91,10 +95,10 @@ struct Running {
 }
 
 /// What connections of a place are handed to.
-struct Service {
-    endpoint: Arc<Endpoint>,
-    /// TLS begins at once.
-    tls: bool,
+pub(super) struct Service {
+    pub(super) endpoint: Arc<Endpoint>,
+    /// The client's TLS begins at once.
+    pub(super) tls: bool,
     /// About connections that were refused.
     complaints: Complaints,
 }
@@ -107,6 +111,16 @@ struct Planned {
     address: Address,
     service: Service,
     opened: Vec<Acceptor>,
+}
+
+impl Endpoint {
+    /// Looks after the certificates from now on.
+    fn keep_fresh(&self) {
+        self.tls.keep_fresh(&self.log);
+        if let Some(tls) = self.proxy.as_ref().and_then(|proxy| proxy.tls.as_ref()) {
+            tls.keep_fresh(&self.log);
+        }
+    }
 }
 
 impl Listeners {
@@ -161,10 +175,7 @@ impl Listeners {
         let places: HashSet<_> = plan.0.iter().map(|one| one.place.clone()).collect();
         self.running.retain(|place, _| places.contains(place));
         for one in plan.0 {
-            one.service
-                .endpoint
-                .tls
-                .keep_fresh(&one.service.endpoint.log);
+            one.service.endpoint.keep_fresh();
             match self.running.get(&one.place) {
                 Some(running) => running.service.store(Arc::new(one.service)),
                 None => self.begin(one, shutdown),
@@ -322,12 +333,12 @@ impl Complaints {
 }
 
 fn admit(accepted: Accepted, service: &Arc<Service>, quota: &Arc<Quota>, signal: &Signal) {
-    match quota.admit(&accepted.peer(), &service.endpoint.limits) {
-        Ok(permit) => {
+    match service.seat(&accepted.peer(), quota) {
+        Ok(seat) => {
             let visitor = Visitor {
                 accepted,
                 service: Arc::clone(service),
-                permit,
+                seat,
                 signal: signal.clone(),
             };
             tokio::spawn(visitor.serve());
@@ -337,89 +348,42 @@ fn admit(accepted: Accepted, service: &Arc<Service>, quota: &Arc<Quota>, signal:
 }
 
 fn refuse(accepted: &Accepted, service: &Service, refused: Refused) {
-    if !service.tls {
+    if service.implicit_tls().is_none() {
         accepted.farewell(service.endpoint.full);
     }
-    if service.complaints.due() {
-        let limit = match refused {
-            Refused::Total => "total",
-            Refused::Address => "address",
-        };
-        let (log, peer) = (&service.endpoint.log, accepted.peer());
-        log.warn(
-            "too many connections",
-            &[("limit", &limit), ("src_ip", &peer)],
-        );
-    }
+    service.complain(refused, &accepted.peer());
 }
 
-/// Somebody who got past the quotas.
-struct Visitor {
-    accepted: Accepted,
-    service: Arc<Service>,
-    permit: Permit,
-    signal: Signal,
-}
-
-impl Visitor {
-    async fn serve(self) {
-        let handler = Arc::clone(&self.service.endpoint.handler);
-        // Boxed, so that a connection does not carry the space of its handshake for all its life.
-        if let Some(connection) = Box::pin(self.connect()).await {
-            handler(connection).await;
+impl Service {
+    /// A place in the quotas for this peer, or for the client that it connects for.
+    fn seat(&self, peer: &Peer, quota: &Arc<Quota>) -> Result<Seat, Refused> {
+        let limits = &self.endpoint.limits;
+        match &self.endpoint.proxy {
+            Some(proxy) if proxy.trust.believes(peer) => {
+                quota.admit_proxy(peer, limits).map(Seat::Proxy)
+            }
+            _ => quota.admit(peer, limits).map(Seat::Own),
         }
     }
 
-    async fn connect(self) -> Option<Connection> {
-        let (peer, local) = (self.accepted.peer(), self.accepted.local());
-        let service = Arc::clone(&self.service);
-        let (stream, tls) = match &service.endpoint.tls {
-            TlsSettings::On(tls) if service.tls => {
-                let mut signal = self.signal.clone();
-                let outcome = tokio::select! {
-                    outcome = handshake(tls, self.accepted, &self.permit, &service) => outcome,
-                    () = signal.stopping() => return None,
-                };
-                let report = |error: &io::Error| {
-                    let log = &service.endpoint.log;
-                    log.debug(
-                        "TLS handshake failed",
-                        &[("reason", error), ("src_ip", &peer)],
-                    );
-                };
-                let (stream, facts) = outcome.inspect_err(report).ok()?;
-                (stream, Some(facts))
-            }
-            _ => (self.accepted.into_stream(), None),
-        };
-        Some(Connection {
-            stream,
-            peer,
-            local,
-            tls,
-            permit: self.permit,
-            shutdown: self.signal,
-        })
+    /// TLS with clients from the first byte, if so.
+    pub(super) fn implicit_tls(&self) -> Option<&Tls> {
+        match &self.endpoint.tls {
+            TlsSettings::On(tls) if self.tls => Some(tls),
+            _ => None,
+        }
     }
-}
 
-/// TLS from the first byte. The time that is waited for a turn counts.
-async fn handshake(
-    tls: &Tls,
-    accepted: Accepted,
-    permit: &Permit,
-    service: &Service,
-) -> io::Result<(Box<dyn Stream>, TlsFacts)> {
-    let timeout = service.endpoint.limits.tls_timeout;
-    let handshake = async {
-        // Whoever does not even begin takes no turn from others of his address.
-        accepted.readable().await?;
-        let _turn = permit.handshake().await;
-        tls.accept(accepted.into_stream(), timeout).await
-    };
-    match tokio::time::timeout(timeout, handshake).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    /// Says that somebody is one too many, if that was not said lately.
+    pub(super) fn complain(&self, refused: Refused, peer: &Peer) {
+        if self.complaints.due() {
+            let limit = match refused {
+                Refused::Total => "total",
+                Refused::Address => "address",
+            };
+            let fields: Fields<'_> = &[("limit", &limit), ("src_ip", peer)];
+            self.endpoint.log.warn("too many connections", fields);
+        }
     }
 }
 

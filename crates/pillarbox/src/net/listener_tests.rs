@@ -5,6 +5,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::*;
 use crate::log::Captured;
+use crate::net::Connection;
 
 /// Listeners on free ports, and what they log.
 struct Server {
@@ -38,6 +39,7 @@ impl Server {
                 .map(|a| Address::parse(a).unwrap())
                 .collect(),
             tls: TlsSettings::Off,
+            proxy: None,
             limits: Limits {
                 count_loopback: true,
                 ..Limits::default()

@@ -1,10 +1,13 @@
-//! Connections: listening, TLS, limits by address.
+//! Connections: listening, proxies, TLS, limits by address.
 
 pub mod activation;
 pub mod listener;
+pub mod proxy;
 pub mod quota;
 pub mod socket;
 pub mod tls;
+mod unread;
+mod visitor;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

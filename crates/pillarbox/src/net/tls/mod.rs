@@ -166,6 +166,20 @@ async fn refresh(certificates: Weak<Certificates>, log: Logger) {
 }
 
 impl TlsFacts {
+    /// What a proxy tells of the TLS that a client has with it.
+    pub(super) fn told(version: Option<&str>) -> Self {
+        Self {
+            version: match version {
+                Some("TLSv1.3") => "TLSv1.3",
+                Some("TLSv1.2") => "TLSv1.2",
+                _ => "unknown",
+            },
+            cipher: "unknown",
+            sni: None,
+            exporter: None,
+        }
+    }
+
     fn of(connection: &ServerConnection) -> Self {
         let exporter = connection
             .export_keying_material([0; EXPORTER_BYTES], EXPORTER_LABEL, None)
