@@ -11,6 +11,7 @@ use pillarbox_model::limit::Limits;
 
 use crate::assemble::{Assembly, ImapBlock};
 use crate::net::TlsSettings;
+use crate::net::proxy::Proxy;
 use crate::storage::Storage;
 
 /// A kind of endpoint, as the configuration names it. The arguments of its blocks are addresses.
@@ -43,6 +44,8 @@ pub struct EndpointBlock {
     pub addresses: Vec<Address>,
     /// For `tls://` addresses and STARTTLS.
     pub tls: TlsSettings,
+    /// Who may say that he connects for somebody else, if anybody.
+    pub proxy: Option<Proxy>,
     /// Bounds.
     pub limits: Limits,
     /// Log the protocol.
@@ -87,7 +90,9 @@ pub const PROXY_PROTOCOL: Directive = Directive::new(
     "proxy_protocol",
     Kind::Custom,
     "",
-    "Takes the client's address from a HAProxy PROXY header. Not supported by this build.",
+    "Takes the client's address from the header of the PROXY protocol. `proxy_protocol ADDRESS... \
+     { ... }` believes these proxies, addresses or subnets; further directives are in \
+     [`proxy_protocol`](proxy_protocol.md). Without it a header is nothing but a bad command.",
 );
 
 /// `io_debug`.

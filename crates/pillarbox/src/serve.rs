@@ -38,7 +38,7 @@ pub fn endpoint(block: EndpointBlock, debug: bool, places: &Arc<Places>) -> Endp
         log,
         addresses: block.addresses,
         tls: block.tls,
-        proxy: None,
+        proxy: block.proxy.map(Arc::new),
         limits: block.limits,
         full,
         handler,

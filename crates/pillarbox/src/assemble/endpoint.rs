@@ -1,8 +1,8 @@
 //! What is the same in the blocks of all endpoints.
 
-use pillarbox_config::{Address, Bound, Error, Node, addresses};
+use pillarbox_config::{Address, Error, Node, addresses};
 
-use super::Assembly;
+use super::{Assembly, proxy};
 use crate::endpoint::{EndpointBlock, EndpointKind};
 use crate::module::{Built, Declaration};
 use crate::net::TlsSettings;
@@ -29,13 +29,15 @@ pub(super) fn build<'t>(
     let tls = keep(tls.unwrap_or(Ok(TlsSettings::Off)), errors);
     let known = tls.as_ref().unwrap_or(&TlsSettings::Off);
     let protocol = (kind.build)(assembly, &bound, known, errors);
-    errors.extend(unsupported(&bound));
-    let (addresses, tls) = (addresses?, tls?);
+    let known = addresses.as_deref().unwrap_or_default();
+    let proxy = keep(proxy::proxy(assembly, &bound, known), errors);
+    let (addresses, tls, proxy) = (addresses?, tls?, proxy?);
     errors.extend(tls_without_tls(node, &addresses, &tls));
     Some(EndpointBlock {
         name: node.name.text.clone(),
         addresses,
         tls,
+        proxy,
         limits: (kind.limits)(&bound),
         io_debug: bound.flag("io_debug"),
         io_errors: bound.flag("io_errors"),
@@ -47,15 +49,6 @@ pub(super) fn build<'t>(
 /// The value, or nothing and its errors noted.
 pub(super) fn keep<T>(built: Built<T>, errors: &mut Vec<Error>) -> Option<T> {
     built.map_err(|more| errors.extend(more)).ok()
-}
-
-fn unsupported(bound: &Bound<'_>) -> Option<Error> {
-    let node = bound.node("proxy_protocol")?;
-    let error = Error::new(
-        node.span(),
-        "proxy_protocol is not supported yet by this build",
-    );
-    Some(error.help("remove it: believing nobody is safer than believing everybody"))
 }
 
 /// Addresses that want TLS where there is none.

@@ -7,6 +7,7 @@ mod certificates;
 mod endpoint;
 mod globals;
 mod imap;
+mod proxy;
 mod registry;
 mod server;
 #[cfg(test)]

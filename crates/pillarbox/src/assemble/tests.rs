@@ -1,6 +1,8 @@
 //! Whole configurations, and what becomes of them. Numbers are those of the requirements that the
 //! manual of the endpoint makes.
 
+mod proxy;
+
 use std::fs;
 use std::path::Path;
 
@@ -573,12 +575,6 @@ fn what_is_not_there_is_said_plainly() {
     assert!(refuse("auth.ldap x").contains("auth.ldap is not supported yet"));
     assert!(refuse("lmtp unix://x").contains("endpoint lmtp is not supported yet"));
     assert!(refuse("state_dir x").contains("duplicate directive: state_dir"));
-    let proxied = IMAP.replace("tls off", "tls off\nproxy_protocol");
-    let refused = fixture.refuse(&format!("{BLOCKS}{proxied}"));
-    assert!(
-        refused.contains("proxy_protocol is not supported yet"),
-        "{refused}"
-    );
 }
 
 #[test]

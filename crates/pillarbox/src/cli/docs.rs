@@ -9,7 +9,7 @@ use pillarbox_config::reference_page;
 use super::{Context, Failure};
 use crate::assemble::{GLOBAL_DIRECTIVES, endpoints, modules};
 use crate::module::Module;
-use crate::net::tls;
+use crate::net::{proxy, tls};
 
 /// Writes the reference's pages into a directory.
 #[derive(clap::Args)]
@@ -36,6 +36,28 @@ const TLS_CLIENT: &str = "`tls_client { ... }` says what other servers have to s
                           somebody; such a block may have one of its own, which replaces it. Files \
                           are read when the configuration is loaded; relative paths are in \
                           `state_dir`.";
+
+const PROXY: &str = "\
+`proxy_protocol ADDRESS... { ... }` stands in the blocks of endpoints. It takes the client's address
+from the header of the PROXY protocol (versions 1 and 2), which HAProxy, nginx and load balancers put
+before what a client says. The address then counts wherever a client's address does: in the log, in
+limits of connections, in the back-off after failed logins.
+
+- Only the proxies that are named are believed, and peers on unix sockets. Without any name everybody
+  is, and anyone can claim any address. A header of anybody else is dropped, which the log says:
+  `connection from untrusted source`.
+- A connection without a header is one that came directly. A client that waits to be greeted is
+  greeted when `header_timeout` is over, at once if its address is not believed in any case.
+- A header that is malformed closes the connection, and so does one that comes too late. The log says
+  why.
+- On a `tls://` address TLS comes after the header, as the client began it or as the proxy does.
+- With `tls` in the block, proxy and server have TLS, and what is in it counts as encrypted: STARTTLS
+  is not offered, passwords are taken. See to it that clients have TLS with the proxy as well. TLS may
+  begin before the header, which is then protected, or right after it, as with HAProxy's
+  `server ... ssl send-proxy-v2`.
+- From version 2 it also takes whether the client has TLS with the proxy (`PP2_TYPE_SSL`): if so, the
+  connection counts as encrypted. The way from the proxy to the server has to be safe for that.
+- Connections count for the limits of clients, never for those of the proxy.";
 
 impl Docs {
     pub(super) fn run(self, _: &Context) -> Result<(), Failure> {
@@ -70,6 +92,11 @@ fn pages() -> Vec<Page> {
         summary: kind.summary,
         text: reference_page(kind.name, kind.doc, kind.directives),
     }));
+    pages.push(Page {
+        name: "proxy_protocol",
+        summary: "endpoints behind proxies",
+        text: reference_page("proxy_protocol", PROXY, proxy::DIRECTIVES),
+    });
     pages.push(Page {
         name: "tls_client",
         summary: "TLS towards other servers",

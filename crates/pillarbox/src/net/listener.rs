@@ -389,4 +389,4 @@ impl Service {
 
 #[cfg(test)]
 #[path = "listener_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -2,22 +2,23 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::log::Captured;
-use crate::net::Connection;
+use crate::net::{Connection, Stream};
 
 /// Listeners on free ports, and what they log.
-struct Server {
-    listeners: Listeners,
-    shutdown: Shutdown,
-    log: Logger,
-    written: Captured,
-    directory: tempfile::TempDir,
+pub(crate) struct Server {
+    pub(crate) listeners: Listeners,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) log: Logger,
+    pub(crate) written: Captured,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Server {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (log, written) = Logger::captured("imap");
         Self {
@@ -31,7 +32,7 @@ impl Server {
 
     /// An endpoint that greets with `* OK NAME` and keeps the connection until the client or the
     /// server goes.
-    fn endpoint(&self, name: &'static str, addresses: &[&str]) -> Endpoint {
+    pub(crate) fn endpoint(&self, name: &'static str, addresses: &[&str]) -> Endpoint {
         Endpoint {
             log: self.log.clone(),
             addresses: addresses
@@ -53,13 +54,13 @@ impl Server {
         self.listeners.plan(endpoints, self.directory.path()).await
     }
 
-    async fn serve(&mut self, endpoints: Vec<Endpoint>) {
+    pub(crate) async fn serve(&mut self, endpoints: Vec<Endpoint>) {
         let plan = self.plan(endpoints).await.unwrap();
         self.listeners.switch(plan, &self.shutdown);
     }
 
     /// The port of the `n`th address that was logged.
-    fn port(&self, n: usize) -> u16 {
+    pub(crate) fn port(&self, n: usize) -> u16 {
         let text = self.written.text();
         let line = text
             .lines()
@@ -82,7 +83,7 @@ async fn greet(name: &'static str, mut connection: Connection) {
     }
 }
 
-async fn line(stream: &mut TcpStream) -> String {
+pub(crate) async fn line(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     let mut text = Vec::new();
     while !text.ends_with(b"\n") {
         match stream.read_u8().await {
@@ -99,8 +100,8 @@ async fn connect(port: u16) -> (TcpStream, String) {
     (stream, greeting)
 }
 
-fn self_signed(log: &Logger) -> TlsSettings {
-    let mut read = |_: &str| Ok("tls self_signed localhost\n".to_owned());
+pub(crate) fn self_signed(name: &str, log: &Logger) -> TlsSettings {
+    let mut read = |_: &str| Ok(format!("tls self_signed {name}\n"));
     let tree = pillarbox_config::load("test.conf", &mut read, &|_| None).unwrap();
     let no_blocks = |word: &pillarbox_config::Word| {
         Err(pillarbox_config::Error::new(word.span, "no such block"))
@@ -108,6 +109,21 @@ fn self_signed(log: &Logger) -> TlsSettings {
     crate::net::tls::build(&tree.nodes[0], Path::new("/"), log, &no_blocks)
         .ok()
         .unwrap()
+}
+
+/// A client's handshake, which takes any certificate.
+pub(crate) async fn tls<S: Stream>(name: &str, stream: S) -> io::Result<TlsStream<S>> {
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .dangerous()
+    .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+    .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
+    connector.connect(name, stream).await
 }
 
 #[tokio::test]
@@ -140,7 +156,7 @@ async fn one_too_many_is_told_so() {
 async fn tls_comes_before_the_greeting() {
     let mut server = Server::new();
     let mut endpoint = server.endpoint("one", &["tcp://127.0.0.1:0", "tls://127.0.0.2:0"]);
-    endpoint.tls = self_signed(&server.log);
+    endpoint.tls = self_signed("localhost", &server.log);
     server.serve(vec![endpoint]).await;
     let _silent = TcpStream::connect(("127.0.0.2", server.port(1)))
         .await
@@ -149,17 +165,7 @@ async fn tls_comes_before_the_greeting() {
     let stream = TcpStream::connect(("127.0.0.2", server.port(1)))
         .await
         .unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::aws_lc_rs::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .unwrap()
-    .dangerous()
-    .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-    .with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-    let mut stream = connector.connect(name, stream).await.unwrap();
+    let mut stream = tls("localhost", stream).await.unwrap();
     let mut greeting = [0; 15];
     stream.read_exact(&mut greeting).await.unwrap();
     assert_eq!(&greeting, b"* OK one true\r\n");
@@ -238,6 +244,33 @@ async fn both_wildcards_share_a_port() {
         let endpoint = server.endpoint("one", &pair.map(String::as_str));
         assert!(server.plan(vec![endpoint]).await.is_ok());
     }
+}
+
+/// A flood from one address keeps nobody else out: not from accepting, not from handshakes.
+#[tokio::test]
+async fn a_flood_from_one_address_is_its_own_problem() {
+    let mut server = Server::new();
+    let mut endpoint = server.endpoint("one", &["tls://127.0.0.1:0"]);
+    endpoint.tls = self_signed("localhost", &server.log);
+    endpoint.limits.connections_per_ip = 40;
+    server.serve(vec![endpoint]).await;
+    let port = server.port(0);
+    let mut flood = Vec::new();
+    for _ in 0..80 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        // The beginning of a record that never comes: more than may do handshakes at once.
+        let _ = stream.write_all(b"\x16\x03\x01\x02\x00\x01").await;
+        flood.push(stream);
+    }
+    while server.listeners.quota().total() < 40 {
+        tokio::task::yield_now().await;
+    }
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
+    let stream = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+    let mut stream = tls("localhost", stream).await.unwrap();
+    assert_eq!(line(&mut stream).await, "* OK one true\r\n");
+    assert_eq!(server.listeners.quota().total(), 41);
 }
 
 #[derive(Debug)]

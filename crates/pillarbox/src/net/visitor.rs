@@ -407,3 +407,7 @@ fn late(service: Arc<Service>, peer: Peer, believed: bool) -> Late {
 fn untrusted(log: &Logger, peer: &Peer) {
     log.info("connection from untrusted source", &[("src_ip", peer)]);
 }
+
+#[cfg(test)]
+#[path = "visitor_tests.rs"]
+mod tests;
