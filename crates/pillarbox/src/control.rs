@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::Answer;
 use crate::cli::Failure;
 use crate::cli::admin::{Admin, Running};
-use crate::cli::console::{ANSWER_BYTES, Console, INPUT_BYTES, too_large};
+use crate::cli::console::{ANSWER_BYTES, Console, INPUT_BYTES, Progress, too_large};
 use crate::secret::Secret;
 use crate::shutdown::Signal;
 
@@ -58,6 +58,8 @@ enum Kind {
     Question = b'q',
     /// A question whose answer is not shown.
     SecretQuestion = b's',
+    /// How far something got, as JSON.
+    Progress = b'p',
     /// The input is wanted.
     Input = b'i',
     /// The exit status, one byte. The last frame.
@@ -65,7 +67,8 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
+        Self::Progress,
         Self::Command,
         Self::Reply,
         Self::Data,
@@ -253,6 +256,11 @@ pub async fn call(
         match kind {
             Kind::Output => console.print(&payload).await?,
             Kind::Line => console.tell(&String::from_utf8_lossy(&payload)).await?,
+            Kind::Progress => {
+                if let Ok(progress) = serde_json::from_slice(&payload) {
+                    console.progress(&progress).await?;
+                }
+            }
             Kind::Question | Kind::SecretQuestion => {
                 let prompt = String::from_utf8_lossy(&payload);
                 let reply = console.ask(&prompt, kind == Kind::SecretQuestion).await;
@@ -321,6 +329,13 @@ impl Console for Wire {
                 ..=ANSWER_BYTES => Ok(Secret::new(reply.to_vec())),
                 _ => Err(too_large("the answer", ANSWER_BYTES)),
             }
+        })
+    }
+
+    fn progress<'a>(&'a mut self, progress: &'a Progress) -> Answer<'a, io::Result<()>> {
+        Box::pin(async move {
+            let payload = serde_json::to_vec(progress)?;
+            self.send(Kind::Progress, &payload).await
         })
     }
 

@@ -97,10 +97,11 @@ impl Admin {
             .map_err(anyhow::Error::from)?;
         runtime.block_on(async {
             match control::connect(&globals.runtime_dir).await? {
-                Some(server) => control::call(server, &self, &mut Terminal).await,
+                Some(server) => control::call(server, &self, &mut Terminal::default()).await,
                 None => {
                     check_owner(&globals.state_dir)?;
-                    self.perform(&Here::new(tree), &mut Terminal).await
+                    self.perform(&Here::new(tree), &mut Terminal::default())
+                        .await
                 }
             }
         })

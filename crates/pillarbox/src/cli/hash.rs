@@ -76,9 +76,9 @@ impl Hash {
             .build()
             .map_err(anyhow::Error::from)?;
         runtime.block_on(async {
-            let password = password(&mut Terminal, self.password).await?;
+            let password = password(&mut Terminal::default(), self.password).await?;
             let hash = kind.create(&password)?;
-            super::admin::say(&mut Terminal, &hash).await
+            super::admin::say(&mut Terminal::default(), &hash).await
         })
     }
 }

@@ -198,8 +198,9 @@ impl Writer for Maildir {
 struct Mbox(io::BufWriter<File>);
 
 impl Writer for Mbox {
-    fn write(&mut self, _: &Row, bytes: &Bytes) -> io::Result<()> {
-        let mut out = b"From pillarbox Thu Jan  1 00:00:00 1970\n".to_vec();
+    fn write(&mut self, row: &Row, bytes: &Bytes) -> io::Result<()> {
+        let mut out = Vec::with_capacity(bytes.len() + 64);
+        mbox::push_separator(&mut out, row.date);
         mbox::push_quoted(&mut out, bytes);
         self.0.write_all(&out)
     }

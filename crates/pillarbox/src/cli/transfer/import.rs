@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 
 use super::super::Failure;
 use super::super::admin::{Blocks, Outcome, StorageBlock, account, failed, mailbox_name, say};
-use super::super::console::Console;
+use super::super::console::{Console, Progress};
 use super::{Format, Found, Source, eml, maildir, mbox};
 use crate::storage::Storage;
 
@@ -33,6 +33,9 @@ pub struct Import {
     /// How the mail lies there; found out if missing
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// What kind of mbox it is; found out if missing, but for mboxo, which looks like mboxrd
+    #[arg(long, value_enum)]
+    mbox: Option<mbox::Kind>,
     /// The mailbox for an mbox, or for the EML files of the top directory
     #[arg(long, default_value = "INBOX")]
     mailbox: String,
@@ -117,8 +120,8 @@ impl Import {
         let mut there = sums(storage, &target).await?;
         let (mut tally, mut wanted, mut batch, mut held) =
             (Tally::default(), Sums::new(), Vec::new(), 0);
-        for found in messages(format, source)? {
-            let found = block_in_place(found)?;
+        let mut messages = block_in_place(|| Messages::open(format, source, self.mbox))?;
+        while let Some(found) = block_in_place(|| messages.next())? {
             let sum = *blake3::hash(&found.bytes).as_bytes();
             tally.found += 1;
             tally.bytes += found.bytes.len() as u64;
@@ -132,9 +135,11 @@ impl Import {
             if batch.len() >= BATCH || held >= BATCH_BYTES {
                 tally.added += add(storage, &target, std::mem::take(&mut batch)).await?;
                 held = 0;
+                console.progress(&messages.progress(&name)).await?;
             }
         }
         tally.added += add(storage, &target, batch).await?;
+        console.progress(&messages.progress(&name)).await?;
         let after = sums(storage, &target).await?;
         let short = |(sum, count): (&[u8; 32], &usize)| {
             count.saturating_sub(after.get(sum).copied().unwrap_or(0))
@@ -154,45 +159,69 @@ impl Import {
     }
 }
 
-/// Reads a message when it is its turn.
-type Reader<'a> = Box<dyn FnOnce() -> std::io::Result<Found> + Send + 'a>;
+/// The messages of a source, read one by one.
+enum Messages {
+    Files {
+        paths: std::vec::IntoIter<PathBuf>,
+        total: usize,
+        /// Of a Maildir.
+        keywords: Option<maildir::Keywords>,
+    },
+    Mbox {
+        messages: mbox::Messages,
+        size_bytes: u64,
+    },
+}
 
-fn messages(format: Format, source: &Source) -> Result<Vec<Reader<'static>>, Failure> {
-    let boxed = |path: PathBuf, read: fn(&std::path::Path) -> std::io::Result<Found>| {
-        let reader: Reader<'static> = Box::new(move || read(&path));
-        reader
-    };
-    Ok(match format {
-        Format::Eml => {
-            let files = eml::files(&source.path)?;
-            files
-                .into_iter()
-                .map(|path| boxed(path, eml::read))
-                .collect()
+impl Messages {
+    fn open(format: Format, source: &Source, kind: Option<mbox::Kind>) -> std::io::Result<Self> {
+        let path = &source.path;
+        let (paths, keywords) = match format {
+            Format::Mbox => {
+                return Ok(Self::Mbox {
+                    messages: mbox::Messages::open(path, kind)?,
+                    size_bytes: std::fs::metadata(path)?.len(),
+                });
+            }
+            Format::Eml => (eml::files(path)?, None),
+            Format::Maildir => (maildir::files(path)?, Some(maildir::Keywords::of(path))),
+        };
+        Ok(Self::Files {
+            total: paths.len(),
+            paths: paths.into_iter(),
+            keywords,
+        })
+    }
+
+    fn next(&mut self) -> std::io::Result<Option<Found>> {
+        match self {
+            Self::Mbox { messages, .. } => messages.next(),
+            Self::Files {
+                paths, keywords, ..
+            } => {
+                let read = |path: PathBuf| match keywords {
+                    Some(keywords) => maildir::read(&path, keywords),
+                    None => eml::read(&path),
+                };
+                paths.next().map(read).transpose()
+            }
         }
-        Format::Maildir => {
-            let keywords = std::sync::Arc::new(maildir::keywords(&source.path));
-            let reader = |path: PathBuf| {
-                let keywords = keywords.clone();
-                let reader: Reader<'static> = Box::new(move || maildir::read(&path, &keywords));
-                reader
-            };
-            maildir::files(&source.path)?
-                .into_iter()
-                .map(reader)
-                .collect()
+    }
+
+    fn progress(&self, what: &str) -> Progress {
+        let (done, total) = match self {
+            Self::Files { paths, total, .. } => ((total - paths.len()) as u64, *total as u64),
+            Self::Mbox {
+                messages,
+                size_bytes,
+            } => (messages.position(), *size_bytes),
+        };
+        Progress {
+            what: what.to_owned(),
+            done,
+            total,
         }
-        Format::Mbox => {
-            let text = block_in_place(|| std::fs::read(&source.path))?;
-            let path = source.path.clone();
-            let reader = |message: Vec<u8>| {
-                let path = path.clone();
-                let reader: Reader<'static> = Box::new(move || Ok(mbox::read(message, &path)));
-                reader
-            };
-            mbox::messages(&text).map(reader).collect()
-        }
-    })
+    }
 }
 
 async fn target(

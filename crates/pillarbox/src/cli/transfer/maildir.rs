@@ -25,7 +25,9 @@ pub(super) fn sources(root: &Path) -> io::Result<Vec<Source>> {
 fn descend(path: &Path, above: &[String], found: &mut Vec<Source>) -> io::Result<()> {
     for child in entries(path)?.into_iter().filter(|child| child.is_dir()) {
         let name = file_name(&child);
-        if matches!(name.as_str(), "cur" | "new" | "tmp") || above.len() > DEPTH {
+        if matches!(name.as_str(), "cur" | "new" | "tmp" | "courierimapkeywords")
+            || above.len() > DEPTH
+        {
             continue;
         }
         let mut levels = above.to_vec();
@@ -68,8 +70,26 @@ pub(super) fn files(source: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Keywords by letter: Dovecot's file `dovecot-keywords` has a line `0 name` for `a`.
-pub(super) fn keywords(source: &Path) -> HashMap<char, String> {
+/// The keywords of a mailbox's messages, as other servers keep them.
+#[derive(Default)]
+pub(super) struct Keywords {
+    /// Dovecot's, by the letter in file names.
+    letters: HashMap<char, String>,
+    /// Courier's, by file names without flags.
+    files: HashMap<String, Vec<String>>,
+}
+
+impl Keywords {
+    pub(super) fn of(source: &Path) -> Self {
+        Self {
+            letters: dovecot(source),
+            files: courier(source),
+        }
+    }
+}
+
+/// Dovecot's file `dovecot-keywords` has a line `0 name` for `a`.
+fn dovecot(source: &Path) -> HashMap<char, String> {
     let text = std::fs::read_to_string(source.join("dovecot-keywords")).unwrap_or_default();
     let line = |line: &str| {
         let (number, name) = line.split_once(' ')?;
@@ -79,15 +99,49 @@ pub(super) fn keywords(source: &Path) -> HashMap<char, String> {
     text.lines().filter_map(line).collect()
 }
 
-pub(super) fn read(path: &Path, keywords: &HashMap<char, String>) -> io::Result<Found> {
+/// Courier's directory `courierimapkeywords`. In its file `:list` stand the names, an empty line, and lines
+/// `FILE:0 2` with the places of names in that list. What changed since has a file of its own, with a name
+/// on each line.
+fn courier(source: &Path) -> HashMap<String, Vec<String>> {
+    let directory = source.join("courierimapkeywords");
+    let text = std::fs::read_to_string(directory.join(":list")).unwrap_or_default();
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let line = |line: &str| {
+        let (file, places) = line.rsplit_once(':')?;
+        let places = places
+            .split_ascii_whitespace()
+            .filter_map(|place| place.parse::<usize>().ok());
+        let named = places
+            .filter_map(|place| names.get(place))
+            .map(|name| (*name).to_owned());
+        Some((file.to_owned(), named.collect()))
+    };
+    let mut files: HashMap<_, _> = lines.filter_map(line).collect();
+    for path in entries(&directory).unwrap_or_default() {
+        let name = file_name(&path);
+        if name.starts_with([':', '.']) {
+            continue;
+        }
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            files.insert(name, text.lines().map(str::to_owned).collect());
+        }
+    }
+    files
+}
+
+pub(super) fn read(path: &Path, keywords: &Keywords) -> io::Result<Found> {
     let name = file_name(path);
-    let letters = name.rsplit_once(":2,").map_or("", |(_, letters)| letters);
+    let (base, letters) = name.rsplit_once(":2,").unwrap_or((&name, ""));
+    let named = keywords.files.get(base).into_iter().flatten();
+    let mut flags: Vec<_> = letters
+        .chars()
+        .filter_map(|letter| flag(letter, &keywords.letters))
+        .collect();
+    flags.extend(named.filter_map(|name| Flag::parse(name)));
     Ok(Found {
         bytes: with_crlf(std::fs::read(path)?),
-        flags: letters
-            .chars()
-            .filter_map(|letter| flag(letter, keywords))
-            .collect(),
+        flags,
         date: modified(path),
     })
 }
