@@ -301,7 +301,183 @@ def shadow(story: Story) -> None:
         server.never_logged("pass word")
 
 
-STORIES = {"pam": pam, "shadow": shadow}
+LDIF = """\
+dn: dc=example,dc=org
+objectClass: dcObject
+objectClass: organization
+o: Example
+dc: example
+
+dn: cn=reader,dc=example,dc=org
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+cn: reader
+userPassword: may read
+
+dn: ou=people,dc=example,dc=org
+objectClass: organizationalUnit
+ou: people
+
+"""
+
+PERSON = """\
+dn: uid={dn},ou=people,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: {uid}
+cn: {uid}
+sn: {uid}
+mail: {mail}
+"""
+
+
+class Slapd:
+    """OpenLDAP's server: with TLS, over TCP and a socket. Passwords are told over TLS alone."""
+
+    def __init__(self, story: Story):
+        self.story = story
+        self.port, self.tls_port = servers.free_ports(2)
+        self.socket = story.home / "ldapi"
+        (story.home / "data").mkdir()
+        certificates = story.authority.parent
+        self.config = story.file("slapd.conf", f"""\
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile {story.home}/slapd.pid
+TLSCACertificateFile {story.authority}
+TLSCertificateFile {certificates}/server.pem
+TLSCertificateKeyFile {certificates}/server.key
+security simple_bind=64
+localSSF 128
+database mdb
+suffix dc=example,dc=org
+directory {story.home}/data
+access to attrs=userPassword by anonymous auth by * none
+access to * by dn.exact="cn=reader,dc=example,dc=org" read
+    by dn.regex="^gidNumber=[0-9]+[+]uidNumber=[0-9]+,cn=peercred,cn=external,cn=auth$" read
+    by * none
+""")
+        people = [("ann", "ann", "ann@example.org"), ("nopass", "nopass", "nopass@example.org"),
+                  ("odd\\2Bname\\2C\\3D*(x)", "odd+name,=*(x)", "odd@example.org"),
+                  ("one", "one", "twins@example.org"), ("two", "two", "twins@example.org")]
+        ldif = LDIF + "\n".join(
+            PERSON.format(dn=dn, uid=uid, mail=mail)
+            + ("" if uid == "nopass" else "userPassword: pass word\n")
+            for dn, uid, mail in people
+        )
+        subprocess.run(["/usr/sbin/slapadd", "-f", self.config, "-l", story.file("ldif", ldif)],
+                       check=True, capture_output=True, timeout=60)
+
+    def start(self) -> subprocess.Popen:
+        where = (f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port} "
+                 f"ldaps://127.0.0.2:{self.tls_port} "
+                 f"ldapi://{str(self.socket).replace('/', '%2F')}")
+        return self.story.start("/usr/sbin/slapd", "-d", "0", "-h", where, "-f", self.config,
+                                ready=lambda: listens(self.socket))
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+SEARCH = """base_dn dc=example,dc=org
+        filter (|(uid={username})(mail={username}))"""
+
+
+def ldap(story: Story) -> None:
+    """OpenLDAP: searches and templates, over TLS, STARTTLS and a socket; and without it."""
+    slapd = Slapd(story)
+    daemon = slapd.start()
+    tls = f"tls_client {{\n root_ca {story.authority}\n }}"
+    names = [
+        ("ann", "pass word", OK),
+        ("ann", "pass", DENIED),
+        ("ann", "", DENIED),
+        ("nobody-of-ours", "pass word", DENIED),
+        ("*", "pass word", DENIED),
+        ("*)(uid=*", "pass word", DENIED),
+        ("ann)(objectClass=*", "pass word", DENIED),
+        ("nopass", "pass word", DENIED),
+        ("odd+name,=*(x)", "pass word", OK),
+    ]
+    searching = f"""auth ldap {{
+        urls ldaps://localhost:{slapd.tls_port}
+        bind plain cn=reader,dc=example,dc=org "may read"
+        {SEARCH}
+        {tls}
+        debug
+    }}"""
+    with Provided(story, "", searching) as server:
+        server.logins(*names, ("ann@example.org", "pass word", OK),
+                      ("twins@example.org", "pass word", DENIED))
+        server.logged("ldap: more than one entry is found")
+        server.logged("ldap: unknown user")
+        server.logged("ldap: result 49")
+        # Connections that are kept do not survive the directory, but nobody has to know.
+        story.stop(daemon)
+        server.logins(("ann", "pass word", UNAVAILABLE))
+        server.logged(f"ldap: ldaps://localhost:{slapd.tls_port}: ")
+        slapd.start()
+        server.logins(("ann", "pass word", OK))
+        server.never_logged("pass word")
+        server.never_logged("may read")
+    template = f"""auth ldap ldap://localhost:{slapd.port} {{
+        dn_template uid={{username}},ou=people,dc=example,dc=org
+        starttls
+        {tls}
+    }}"""
+    with Provided(story, "", template) as server:
+        server.logins(*names, ("ann,ou=people,dc=example,dc=org", "pass word", DENIED))
+    _ldap_socket(story, slapd)
+    _ldap_refuses(story, slapd)
+
+
+def _ldap_socket(story: Story, slapd: Slapd) -> None:
+    """Over the socket, where the kernel says who we are; and as a table of who there is."""
+    blocks = f"""auth.ldap people {{
+    urls ldap://127.0.0.1:1 ldapi://{slapd.socket}
+    bind external
+    {SEARCH}
+}}"""
+    separate = """auth plain_separate {
+        user &people
+        pass dummy
+    }
+    storage_map chain {
+        step &people
+        step regexp "uid=([a-z]+),ou=people,dc=example,dc=org" "$1"
+    }"""
+    with Provided(story, blocks, separate) as server:
+        server.logins(("ann@example.org", "whatever", OK), ("bob@example.org", "whatever", DENIED))
+        expect(server.admin("imap-acct", "list").split(), ["ann", "odd+name,=*(x)", "ann@example.org"],
+               "accounts")
+    with Provided(story, blocks, "auth &people") as server:
+        server.logins(("ann", "pass word", OK), ("ann", "pass", DENIED))
+
+
+def _ldap_refuses(story: Story, slapd: Slapd) -> None:
+    """Trouble between us and the directory is no wrong password."""
+    for url, more, due in (
+        # No authority that we know has signed its certificate.
+        (f"ldaps://localhost:{slapd.tls_port}", "", "certificate"),
+        # The certificate is for another name.
+        (f"ldaps://127.0.0.2:{slapd.tls_port}", f"tls_client {{\n root_ca {story.authority}\n }}",
+         "not valid for name"),
+        # It takes no password in clear.
+        (f"ldap://127.0.0.1:{slapd.port}", "", "result 13"),
+        (f"ldapi://{slapd.socket}", 'bind plain cn=reader,dc=example,dc=org "wrong"', "our own bind"),
+    ):
+        name = SEARCH if "bind" in more else "dn_template uid={username},ou=people,dc=example,dc=org"
+        block = f"auth ldap {url} {{\n {name}\n {more}\n }}"
+        with Provided(story, "", block) as server:
+            server.logins(("ann", "pass word", UNAVAILABLE))
+            server.logged(due)
+
+
+STORIES = {"pam": pam, "shadow": shadow, "ldap": ldap}
 
 
 def main() -> int:

@@ -15,11 +15,6 @@ const ENDPOINTS_LATER: &[&str] = &["lmtp", "smtp", "submission", "openmetrics", 
 
 /// Modules of maddy that this build does not have, with what there is instead.
 const LATER: &[(&str, &str)] = &[
-    ("auth.ldap", PASS_TABLE),
-    (
-        "table.ldap",
-        "`table.static`, `table.file` or `table.sql_table`",
-    ),
     ("auth.netauth", PASS_TABLE),
     (
         "table.netauth",

@@ -4,6 +4,7 @@ pub mod dummy;
 mod external;
 pub mod hash;
 mod helper;
+mod ldap;
 pub mod login;
 mod pam;
 pub mod pass_table;
@@ -24,6 +25,7 @@ pub(crate) const MODULES: &[&Module] = &[
     &external::MODULE,
     &pam::MODULE,
     &shadow::MODULE,
+    &ldap::MODULE,
 ];
 
 /// Why somebody was not let in.
