@@ -23,7 +23,7 @@ async fn main() -> Outcome<()> {
     let pack = Pack::open(Options::new(&path.join("pack")))?;
     measure("pack", &pack).await?;
     compact(pack, &path.join("pack")).await?;
-    measure("fs", &Files::open(&path.join("fs"))?).await
+    measure("fs", &Files::open(&path.join("fs"), Compression::Off)?).await
 }
 
 async fn measure(name: &str, blobs: &dyn Blobs) -> Outcome<()> {

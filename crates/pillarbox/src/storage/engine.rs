@@ -97,9 +97,7 @@ pub fn open(settings: &Settings) -> Result<Arc<dyn Store>, anyhow::Error> {
                 ..Options::new(&directory)
             })?)
         }
-        MessageStore::Fs(directory) => {
-            Arc::new(Files::open(directory)?.compressed(settings.compression))
-        }
+        MessageStore::Fs(directory) => Arc::new(Files::open(directory, settings.compression)?),
     };
     let engine = sqlite::Settings {
         delimiter: settings.delimiter,

@@ -22,6 +22,10 @@ pub(super) trait Disk: Send + Sync {
     fn create(&self, name: &str, size: u64) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading and writing.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// The size of a file in bytes; `None` if there is no plain file of that name.
+    fn size(&self, name: &str) -> io::Result<Option<u64>>;
+    /// Gives a file another name, which may be taken: then that file goes.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Unlinks a file. Bytes of it in use stay.
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes the names durable.
@@ -61,6 +65,9 @@ impl Directory {
             .create_new(true)
             .open(path)?;
         let bytes = i64::try_from(size).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        if bytes == 0 {
+            return Ok(file);
+        }
         match nix::fcntl::fallocate(&file, nix::fcntl::FallocateFlags::empty(), 0, bytes) {
             // A file system that can't reserve room still works: appends then cost more.
             Err(nix::errno::Errno::EOPNOTSUPP) => file.set_len(size)?,
@@ -103,6 +110,19 @@ impl Disk for Directory {
         Ok(Arc::new(RealFile::new(
             file.map_err(|error| named(&path, error))?,
         )))
+    }
+
+    fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        match std::fs::metadata(self.0.join(name)) {
+            Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(named(&self.0.join(name), error)),
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (self.0.join(from), self.0.join(to));
+        std::fs::rename(&from, to).map_err(|error| named(&from, error))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -2,16 +2,25 @@
 //!
 //! A file holds the message, or an LZ4 or Zstandard frame of it; which one its first bytes say. A message
 //! that begins like a frame is always kept in one.
+//!
+//! A message is written under a passing name and synced, gets its own name, and counts when the directory is
+//! synced: one sync for all messages of a batch.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+#[cfg(test)]
+mod power;
+mod stream;
+
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use super::compress::{Codec, Compression, pays};
-use super::map::Map;
-use crate::blob::{About, BlobWriter, Blobs, Location, NewBlob, Reservation, Written};
+use self::stream::Stream;
+use super::compress::{Codec, Compression};
+use super::disk::{Directory, Disk};
+use crate::blob::{About, BlobWriter, Blobs, Location, NewBlob, Written};
 use crate::lock::Lock;
 use crate::{Error, Reply};
 
@@ -22,104 +31,222 @@ const MESSAGE_BYTES_MAX: usize = 1 << 30;
 
 /// Keeps each message in a file of its own, named by 32 hexadecimal digits.
 pub struct Files {
+    inner: Arc<Inner>,
+    /// For the name of its copy.
     directory: PathBuf,
-    compression: Compression,
     /// What another process writes must not be cleared away.
     _lock: Lock,
 }
 
+struct Inner {
+    disk: Box<dyn Disk>,
+    compression: Compression,
+    /// After a failed sync nothing can be said of what is on disk.
+    poisoned: AtomicBool,
+}
+
 impl Files {
-    /// Opens a directory, which is made if need be. Files that were being written are removed.
+    /// Opens a directory, which is made if need be. New messages are compressed so, if that pays; those that
+    /// are there are read whatever they are. Files that were being written are removed.
     ///
     /// # Errors
     /// What the file system says; [`Error::Unavailable`] if another process has it open.
-    pub fn open(directory: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(directory)?;
+    pub fn open(directory: &Path, compression: Compression) -> Result<Self, Error> {
+        let disk = Directory::open(directory)?;
         let lock = Lock::take(directory)?;
-        for entry in std::fs::read_dir(directory)? {
-            let path = entry?.path();
-            if is_passing(&path) {
-                std::fs::remove_file(path)?;
-            }
-        }
         Ok(Self {
+            inner: Arc::new(Inner::open(Box::new(disk), compression)?),
             directory: directory.to_owned(),
-            compression: Compression::Off,
             _lock: lock,
         })
     }
+}
 
-    /// Compresses new messages, if that pays. Those that are there are read whatever they are.
-    #[must_use]
-    pub fn compressed(self, compression: Compression) -> Self {
-        Self {
-            compression,
-            ..self
-        }
-    }
-
-    fn path(&self, location: &Location) -> Result<PathBuf, Error> {
-        if !is_plain(&location.0) {
-            return Err(Error::Corrupt(
-                format!("{} is no file name", location.0).into(),
-            ));
-        }
-        Ok(self.directory.join(&*location.0))
-    }
-
-    /// Writes a file under a passing name, durably.
-    fn write(&self, bytes: &[u8]) -> Result<(PathBuf, PathBuf, Location), Error> {
-        let location = Location(new_key()?.into());
-        let (path, passing) = (
-            self.path(&location)?,
-            self.directory.join(format!("{}.tmp", location.0)),
-        );
-        let mut file = File::create_new(&passing)?;
-        let encoded = encode(self.compression, bytes);
-        file.write_all(encoded.as_deref().unwrap_or(bytes))
-            .and_then(|()| file.sync_all())
-            .inspect_err(|_| {
-                let _ = std::fs::remove_file(&passing);
-            })?;
-        Ok((passing, path, location))
-    }
-
-    fn put_all(&self, blobs: Vec<(About, NewBlob)>) -> Result<Vec<Location>, Error> {
-        let mut locations = Vec::with_capacity(blobs.len());
-        let mut moves = Vec::with_capacity(blobs.len());
-        for (_, blob) in blobs {
-            match blob {
-                NewBlob::Memory(bytes) => {
-                    let (passing, path, location) = self.write(&bytes)?;
-                    moves.push((passing, path));
-                    locations.push(location);
-                }
-                NewBlob::Written(mut written) => {
-                    let passing = self.directory.join(format!("{}.tmp", written.location.0));
-                    File::open(&passing)?.sync_all()?;
-                    moves.push((passing, self.path(&written.location)?));
-                    written.reservation.keep();
-                    locations.push(written.location);
-                }
+impl Inner {
+    fn open(disk: Box<dyn Disk>, compression: Compression) -> Result<Self, Error> {
+        for name in disk.names()? {
+            if is_passing(&name) {
+                disk.remove(&name)?;
             }
         }
-        for (passing, path) in moves {
-            std::fs::rename(passing, path)?;
+        // Whoever gave files their names may have died before these were durable.
+        disk.sync()?;
+        Ok(Self {
+            disk,
+            compression,
+            poisoned: AtomicBool::new(false),
+        })
+    }
+
+    fn check_usable(&self) -> Result<(), Error> {
+        if self.poisoned.load(Ordering::Acquire) {
+            let text = "writing a file failed; a restart recovers what was acknowledged";
+            return Err(Error::Unavailable(text.into()));
         }
-        File::open(&self.directory)?.sync_all()?;
+        Ok(())
+    }
+
+    /// A write without room leaves all as it was. Any other failure ends writing.
+    fn failed(&self, error: io::Error) -> Error {
+        match Error::from(error) {
+            full @ Error::Full(_) => full,
+            error => self.poison(&error),
+        }
+    }
+
+    fn poison(&self, reason: &Error) -> Error {
+        self.poisoned.store(true, Ordering::Release);
+        tracing::error!(%reason, "a message can't be written, writing stops");
+        Error::Unavailable(format!("a message can't be written: {reason}").into())
+    }
+
+    /// Even a full disk must not be tried again after this.
+    fn sync(&self, synced: io::Result<()>) -> Result<(), Error> {
+        synced.map_err(|error| self.poison(&error.into()))
+    }
+
+    /// Makes a file whole and durable; none is left of it if that fails.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let file = self
+            .disk
+            .create(name, bytes.len() as u64)
+            .map_err(|error| self.failed(error))?;
+        let written = file.write_at(0, &mut [IoSlice::new(bytes)]);
+        let written = written.map_err(|error| self.failed(error));
+        written
+            .and_then(|()| self.sync(file.sync()))
+            .inspect_err(|_| {
+                let _ = self.disk.remove(name);
+            })
+    }
+
+    fn put(&self, blobs: Vec<(About, NewBlob)>) -> Result<Vec<Location>, Error> {
+        self.check_usable()?;
+        let (mut locations, mut written) = (Vec::with_capacity(blobs.len()), Vec::new());
+        let done = self.put_in(blobs, &mut locations, &mut written);
+        if let Err(error) = done {
+            // None of them counts.
+            for location in locations {
+                let _ = self.disk.remove(&passing(&location));
+                let _ = self.disk.remove(&location.0);
+            }
+            return Err(error);
+        }
+        for blob in &mut written {
+            blob.reservation.keep();
+        }
         Ok(locations)
     }
 
-    fn names(&self) -> io::Result<Vec<(Location, u64)>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.directory)? {
-            let entry = entry?;
-            let name = entry.file_name().into_string().unwrap_or_default();
-            if is_plain(&name) && entry.metadata()?.is_file() {
-                names.push((Location(name.into()), entry.metadata()?.len()));
+    fn put_in(
+        &self,
+        blobs: Vec<(About, NewBlob)>,
+        locations: &mut Vec<Location>,
+        written: &mut Vec<Written>,
+    ) -> Result<(), Error> {
+        for (_, blob) in blobs {
+            locations.push(match blob {
+                NewBlob::Memory(bytes) => {
+                    let location = Location(new_key()?.into());
+                    let encoded = encode(self.compression, &bytes);
+                    self.write(&passing(&location), encoded.as_deref().unwrap_or(&bytes))?;
+                    location
+                }
+                NewBlob::Written(blob) => {
+                    let location = blob.location.clone();
+                    written.push(blob);
+                    location
+                }
+            });
+        }
+        for location in &*locations {
+            let renamed = self.disk.rename(&passing(location), &location.0);
+            renamed.map_err(|error| self.failed(error))?;
+        }
+        self.sync(self.disk.sync())
+    }
+
+    /// What is in a file.
+    fn stored(&self, location: &Location) -> io::Result<Bytes> {
+        let file = self.disk.open(name(location)?)?;
+        let size = file.size()?;
+        if size >= MAP_BYTES {
+            return file.slice(0..size);
+        }
+        let mut bytes = vec![0; size as usize];
+        file.read_at(0, &mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    fn read(&self, location: &Location) -> Result<Bytes, Error> {
+        let corrupt = |reason: &dyn std::fmt::Display| {
+            Error::Corrupt(format!("{}: {reason}", location.0).into())
+        };
+        let stored = self.stored(location).map_err(|error| corrupt(&error))?;
+        match Codec::sniff(&stored) {
+            Codec::Raw => Ok(stored),
+            codec => {
+                let message = codec.decode(&stored, MESSAGE_BYTES_MAX);
+                let message = message.ok_or_else(|| corrupt(&"can't be decompressed"))?;
+                Ok(message.into())
             }
         }
-        Ok(names)
+    }
+
+    fn forget(&self, locations: &[Location]) -> Result<u64, Error> {
+        self.check_usable()?;
+        let mut freed = 0;
+        for location in locations {
+            let name = name(location)?;
+            if let Some(size) = self.disk.size(name)? {
+                self.disk.remove(name)?;
+                freed += size;
+            }
+        }
+        self.sync(self.disk.sync())?;
+        Ok(freed)
+    }
+
+    fn keep(&self, locations: &[Location]) -> Result<(), Error> {
+        self.check_usable()?;
+        for location in locations {
+            let missing = |_| Error::Corrupt(format!("there is no {}", location.0).into());
+            let file = self.disk.open(name(location)?).map_err(missing)?;
+            self.sync(file.sync())?;
+        }
+        self.sync(self.disk.sync())
+    }
+
+    fn list(&self) -> Result<Vec<(Location, Option<About>, u64)>, Error> {
+        let mut all = Vec::new();
+        for name in self.disk.names()? {
+            if is_plain(&name)
+                && let Some(size) = self.disk.size(&name)?
+            {
+                all.push((Location(name.into()), None, size));
+            }
+        }
+        Ok(all)
+    }
+
+    fn backup(&self, target: &Path) -> Result<(), Error> {
+        std::fs::create_dir_all(target)?;
+        for (location, ..) in self.list()? {
+            let mut copy = std::fs::File::create(target.join(&*location.0))?;
+            io::Write::write_all(&mut copy, &self.stored(&location)?)?;
+            copy.sync_all()?;
+        }
+        Ok(std::fs::File::open(target)?.sync_all()?)
+    }
+}
+
+/// The file's name, if it is one that a message may have.
+fn name(location: &Location) -> io::Result<&str> {
+    if is_plain(&location.0) {
+        Ok(&location.0)
+    } else {
+        let text = format!("{} is no file name", location.0);
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
     }
 }
 
@@ -127,11 +254,15 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
+/// The name under which a message is written.
+fn passing(location: &Location) -> String {
+    format!("{}.tmp", location.0)
+}
+
 /// Whether a file is one of ours that was being written.
-fn is_passing(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let key = name.and_then(|name| name.strip_suffix(".tmp"));
-    key.is_some_and(|key| key.len() >= 32 && key[..32].bytes().all(|b| b.is_ascii_hexdigit()))
+fn is_passing(name: &str) -> bool {
+    let key = name.strip_suffix(".tmp");
+    key.is_some_and(|key| key.len() >= 32 && key.bytes().take(32).all(|b| b.is_ascii_hexdigit()))
 }
 
 /// What to keep instead of the message, if anything.
@@ -145,182 +276,36 @@ fn encode(compression: Compression, message: &[u8]) -> Option<Vec<u8>> {
     Some(framed)
 }
 
-fn read(path: &Path) -> io::Result<Bytes> {
-    let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
-    let stored = if size >= MAP_BYTES {
-        let all = Map::new(&file)?.slice(0..size);
-        all.ok_or(io::ErrorKind::UnexpectedEof)?
-    } else {
-        let mut bytes = Vec::with_capacity(size as usize);
-        io::Read::read_to_end(&mut file, &mut bytes)?;
-        bytes.into()
-    };
-    match Codec::sniff(&stored) {
-        Codec::Raw => Ok(stored),
-        codec => {
-            let message = codec.decode(&stored, MESSAGE_BYTES_MAX);
-            Ok(message
-                .ok_or_else(|| io::Error::other("can't be decompressed"))?
-                .into())
-        }
-    }
-}
-
-/// Replaces a finished message's file by a compressed one, if that pays. What is mapped of the old one
-/// stays.
-fn compress(passing: &Path, message: &[u8], compression: Compression) -> io::Result<()> {
-    let framed = Codec::sniff(message) != Codec::Raw;
-    let compression = match compression {
-        Compression::Off if framed => Compression::Lz4,
-        Compression::Off => return Ok(()),
-        wanted => wanted,
-    };
-    let smaller = passing.with_extension("z.tmp");
-    let mut file = File::create_new(&smaller)?;
-    compression.encode_to(message, &mut file)?;
-    if framed || pays(message.len(), file.metadata()?.len() as usize) {
-        std::fs::rename(&smaller, passing)
-    } else {
-        std::fs::remove_file(&smaller)
-    }
-}
-
 /// 16 random bytes in hexadecimal.
 fn new_key() -> io::Result<String> {
     let mut bytes = [0; 16];
-    io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut bytes)?;
+    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-struct Writer {
-    passing: PathBuf,
-    location: Location,
-    file: File,
-    size: u64,
-    written: u64,
-    hash: blake3::Hasher,
-    claim: Claim,
-    compression: Compression,
-}
-
-/// Removes the file unless it is kept.
-#[derive(Debug)]
-struct Claim(Option<PathBuf>);
-
-impl Reservation for Claim {
-    fn keep(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-impl Writer {
-    /// The message, mapped, whatever its file is compressed to.
-    fn finished(&self) -> io::Result<Bytes> {
-        if self.size == 0 {
-            return Ok(Bytes::new());
-        }
-        let all = Map::new(&self.file)?.slice(0..self.size);
-        let all = all.ok_or(io::ErrorKind::UnexpectedEof)?;
-        compress(&self.passing, &all, self.compression)?;
-        File::open(&self.passing)?.sync_all()?;
-        Ok(all)
-    }
-}
-
-impl BlobWriter for Writer {
-    fn write<'a>(&'a mut self, bytes: &'a [u8]) -> Reply<'a, ()> {
-        Box::pin(async move {
-            self.written += bytes.len() as u64;
-            if self.written > self.size {
-                return Err(Error::Corrupt("more bytes than were announced".into()));
-            }
-            self.hash.update(bytes);
-            Ok(tokio::task::block_in_place(|| self.file.write_all(bytes))?)
-        })
-    }
-
-    fn finish(self: Box<Self>) -> Reply<'static, (Written, Bytes)> {
-        Box::pin(async move {
-            if self.written != self.size {
-                return Err(Error::Corrupt("the message is not complete".into()));
-            }
-            let bytes = tokio::task::block_in_place(|| self.finished())?;
-            let written = Written {
-                location: self.location,
-                size_bytes: self.size,
-                hash: *self.hash.finalize().as_bytes(),
-                reservation: Box::new(self.claim),
-            };
-            Ok((written, bytes))
-        })
-    }
 }
 
 impl Blobs for Files {
     fn put<'a>(&'a self, blobs: Vec<(About, NewBlob)>) -> Reply<'a, Vec<Location>> {
-        Box::pin(async move { tokio::task::block_in_place(|| self.put_all(blobs)) })
+        Box::pin(async move { tokio::task::block_in_place(|| self.inner.put(blobs)) })
     }
 
     fn begin(&self, _about: About, size_bytes: u64) -> Reply<'_, Box<dyn BlobWriter>> {
         Box::pin(async move {
-            let location = Location(new_key()?.into());
-            let passing = self.directory.join(format!("{}.tmp", location.0));
-            let writer: Box<dyn BlobWriter> = Box::new(Writer {
-                file: OpenOptions::new()
-                    .read(true)
-                    .write(true)
-                    .create_new(true)
-                    .open(&passing)?,
-                claim: Claim(Some(passing.clone())),
-                compression: self.compression,
-                passing,
-                location,
-                size: size_bytes,
-                written: 0,
-                hash: blake3::Hasher::new(),
-            });
-            Ok(writer)
+            let stream = tokio::task::block_in_place(|| self.inner.begin(size_bytes))?;
+            let stream: Box<dyn BlobWriter> = Box::new(stream);
+            Ok(stream)
         })
     }
 
     fn read<'a>(&'a self, location: &'a Location) -> Reply<'a, Bytes> {
-        Box::pin(async move {
-            let path = self.path(location)?;
-            let bytes = tokio::task::block_in_place(|| read(&path));
-            bytes.map_err(|error| Error::Corrupt(format!("{}: {error}", location.0).into()))
-        })
+        Box::pin(async move { tokio::task::block_in_place(|| self.inner.read(location)) })
     }
 
     fn forget<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, u64> {
-        Box::pin(async move {
-            let mut freed = 0;
-            for location in locations {
-                let path = self.path(location)?;
-                let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-                if std::fs::remove_file(path).is_ok() {
-                    freed += size;
-                }
-            }
-            Ok(freed)
-        })
+        Box::pin(async move { tokio::task::block_in_place(|| self.inner.forget(locations)) })
     }
 
     fn keep<'a>(&'a self, locations: &'a [Location]) -> Reply<'a, ()> {
-        Box::pin(async move {
-            for location in locations {
-                File::open(self.path(location)?)?.sync_all()?;
-            }
-            Ok(File::open(&self.directory)?.sync_all()?)
-        })
+        Box::pin(async move { tokio::task::block_in_place(|| self.inner.keep(locations)) })
     }
 
     fn says_whose(&self) -> Result<bool, Error> {
@@ -328,24 +313,12 @@ impl Blobs for Files {
     }
 
     fn list(&self) -> Reply<'_, Vec<(Location, Option<About>, u64)>> {
-        Box::pin(async move {
-            let names = tokio::task::block_in_place(|| self.names())?;
-            Ok(names
-                .into_iter()
-                .map(|(location, size)| (location, None, size))
-                .collect())
-        })
+        Box::pin(async move { tokio::task::block_in_place(|| self.inner.list()) })
     }
 
     fn backup<'a>(&'a self, directory: &'a Path) -> Reply<'a, ()> {
-        Box::pin(async move {
-            let target = directory.join(self.directory.file_name().unwrap_or_default());
-            std::fs::create_dir_all(&target)?;
-            for (location, _) in self.names()? {
-                std::fs::copy(self.path(&location)?, target.join(&*location.0))?;
-            }
-            Ok(())
-        })
+        let target = directory.join(self.directory.file_name().unwrap_or_default());
+        Box::pin(async move { tokio::task::block_in_place(|| self.inner.backup(&target)) })
     }
 }
 
@@ -369,7 +342,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_message_is_a_file_with_its_bytes() {
         let directory = tempfile::tempdir().unwrap();
-        let files = Files::open(directory.path()).unwrap();
+        let files = Files::open(directory.path(), Compression::Off).unwrap();
         let location = put(&files, b"one").await;
         assert_eq!(location.0.len(), 32);
         let path = directory.path().join(&*location.0);
@@ -380,12 +353,12 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_others_keep_there_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
-        let files = Files::open(directory.path()).unwrap();
+        let files = Files::open(directory.path(), Compression::Off).unwrap();
         std::mem::forget(files.begin(about(), 9).await.unwrap());
         std::fs::write(directory.path().join("notes.tmp"), "x").unwrap();
         std::fs::create_dir(directory.path().join("lost")).unwrap();
         drop(files);
-        let files = Files::open(directory.path()).unwrap();
+        let files = Files::open(directory.path(), Compression::Off).unwrap();
         assert_eq!(files.list().await.unwrap(), []);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
     }
@@ -399,9 +372,7 @@ mod tests {
         hostile.extend_from_slice(&text);
         let mut kept = Vec::new();
         for compression in [Compression::Off, Compression::Lz4, Compression::Zstd(3)] {
-            let files = Files::open(directory.path())
-                .unwrap()
-                .compressed(compression);
+            let files = Files::open(directory.path(), compression).unwrap();
             for message in [&text, &hostile] {
                 kept.push((put(&files, message).await, message));
                 let mut writer = files.begin(about(), message.len() as u64).await.unwrap();

@@ -6,7 +6,11 @@ mod fs;
 mod map;
 mod memory;
 mod pack;
+#[cfg(test)]
+mod power;
 mod record;
+#[cfg(test)]
+mod sim;
 #[cfg(test)]
 mod suite;
 

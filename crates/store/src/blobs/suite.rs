@@ -84,14 +84,8 @@ fn stages() -> Vec<Stage> {
         Stage::new(|directory| pack(Compression::Off)(directory)),
         Stage::new(|directory| pack(Compression::Zstd(1))(directory)),
         Stage::new(|directory| pack(Compression::Lz4)(directory)),
-        Stage::new(|directory| Arc::new(Files::open(directory).unwrap())),
-        Stage::new(|directory| {
-            Arc::new(
-                Files::open(directory)
-                    .unwrap()
-                    .compressed(Compression::Zstd(3)),
-            )
-        }),
+        Stage::new(|directory| Arc::new(Files::open(directory, Compression::Off).unwrap())),
+        Stage::new(|directory| Arc::new(Files::open(directory, Compression::Zstd(3)).unwrap())),
     ]
 }
 

@@ -19,6 +19,8 @@ mod reap;
 mod recover;
 mod schema;
 #[cfg(test)]
+mod stops;
+#[cfg(test)]
 mod tests;
 mod tx;
 

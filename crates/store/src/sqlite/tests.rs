@@ -6,7 +6,7 @@ use pillarbox_model::Uid;
 
 use super::*;
 use crate::FlagAction;
-use crate::blobs::{Files, Options, Pack};
+use crate::blobs::{Compression, Files, Options, Pack};
 use crate::suite::memory::{Fault, Memory};
 use crate::suite::{Stage, digester, message, name};
 
@@ -117,7 +117,7 @@ mod over_files {
     use super::*;
 
     fn new() -> Stage {
-        stage(|path| Arc::new(Files::open(&path.join("messages")).unwrap()))
+        stage(|path| Arc::new(Files::open(&path.join("messages"), Compression::Off).unwrap()))
     }
 
     crate::contract!(new);

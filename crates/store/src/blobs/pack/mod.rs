@@ -16,8 +16,6 @@ mod open;
 #[cfg(test)]
 mod power;
 mod segment;
-#[cfg(test)]
-mod sim;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::super::disk::{Disk, DiskFile};
-use super::lock;
+use super::disk::{Disk, DiskFile};
 
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
@@ -32,6 +31,10 @@ impl Random {
     pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Clone, Default, Debug)]
@@ -116,13 +119,11 @@ impl Sim {
         let next = self.killed();
         let mut guard = lock(&next.0);
         let state = &mut *guard;
-        let names: Vec<String> = state
-            .now
-            .keys()
-            .chain(state.durable.keys())
-            .cloned()
-            .collect();
-        for name in names {
+        let names = state.now.iter().chain(&state.durable);
+        let mut names: Vec<(usize, String)> = names.map(|(name, at)| (*at, name.clone())).collect();
+        // By age, as names may be drawn by lot.
+        names.sort();
+        for (_, name) in names {
             let now = state.now.get(&name).copied();
             if now != state.durable.get(&name).copied() && state.random.one_in(2) {
                 match now {
@@ -172,6 +173,22 @@ impl Disk for Sim {
         Ok(self.file(inode.ok_or(io::ErrorKind::NotFound)?))
     }
 
+    fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        let state = lock(&self.0);
+        let inode = state.now.get(name);
+        Ok(inode.map(|&inode| state.inodes[inode].now.len() as u64))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = lock(&self.0);
+        if let Some(kind) = state.trip() {
+            return Err(kind.into());
+        }
+        let inode = state.now.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.now.insert(to.to_owned(), inode);
+        Ok(())
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         let gone = lock(&self.0).now.remove(name);
         gone.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -219,6 +236,7 @@ impl DiskFile for SimFile {
         }
         let start = at as usize;
         let file = &mut state.inodes[self.1].now;
+        file.resize(file.len().max(start + bytes.len()), 0);
         file[start..start + bytes.len()].copy_from_slice(&bytes);
         fault.map_or(Ok(()), |kind| Err(kind.into()))
     }
