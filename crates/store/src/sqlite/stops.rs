@@ -118,6 +118,11 @@ impl Story {
     }
 
     fn open(&mut self, calls: i64) {
+        let last_is_done = self.dice.below(2) == 0;
+        self.open_for(calls, last_is_done);
+    }
+
+    fn open_for(&mut self, calls: i64, last_is_done: bool) {
         self.engine = None;
         let path = self.directory.path();
         let options = Options {
@@ -128,7 +133,7 @@ impl Story {
         let blobs = Arc::new(Stopping {
             inner: Pack::open(options).unwrap(),
             left: AtomicI64::new(calls),
-            last_is_done: self.dice.below(2) == 0,
+            last_is_done,
         });
         let settings = Settings {
             grace: Duration::ZERO,
@@ -267,5 +272,41 @@ async fn a_stop_between_any_two_steps_loses_and_doubles_nothing() {
             story.come_back(i64::MAX).await;
         });
         assert!(told.await.is_ok(), "in story {seed}");
+    }
+}
+
+/// Of a message that is expunged after a compaction was cut off, no copy comes back, wherever it
+/// was cut off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compaction_that_is_cut_off_brings_nothing_back() {
+    for calls in 0..6 {
+        for last_is_done in [false, true] {
+            let mut story = Story::new(7).await;
+            let inbox = story.mailbox("INBOX").await;
+            for _ in 0..24 {
+                story.append().await;
+            }
+            let some = (1..=24).filter(|uid| uid % 3 > 0).collect();
+            story.engine().remove(inbox, &some).await.unwrap();
+            story.open_for(calls, last_is_done);
+            let done = story.engine().reap().await;
+            assert_eq!(done.is_err(), calls < 3, "{done:?}");
+            story.open(i64::MAX);
+            let rest = NumberSet::range(1..=24);
+            assert_eq!(
+                story
+                    .engine()
+                    .remove(inbox, &rest)
+                    .await
+                    .unwrap()
+                    .uids
+                    .len(),
+                8
+            );
+            for _ in 0..3 {
+                story.engine().reap().await.unwrap();
+            }
+            assert_eq!(story.engine().check(Some(digester)).await.unwrap(), []);
+        }
     }
 }
