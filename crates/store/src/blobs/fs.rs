@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use self::stream::Stream;
 use super::compress::{Codec, Compression};
 use super::disk::{Directory, Disk};
 use crate::blob::{About, BlobWriter, Blobs, Location, NewBlob, Written};

@@ -199,22 +199,26 @@ impl Committer {
             }
         };
         let written: Vec<_> = stored.iter().flat_map(|stored| places(stored)).collect();
-        let committed = tokio::task::block_in_place(|| self.transact(&mut batch, stored));
-        if let Err(error) = &committed {
-            self.give_up(error, &written).await;
-        }
+        let committed = match tokio::task::block_in_place(|| self.transact(&mut batch, stored)) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.give_up(error, &written).await),
+        };
         answer(batch, &committed);
     }
 
     /// After a transaction that was rolled back nothing names what was written for it. After one
-    /// whose end is not known something may, and nothing is written any more.
-    async fn give_up(&self, error: &Error, written: &[Location]) {
-        if is_fatal(error) {
+    /// whose end is not known something may, and nothing is written any more. Returns what those
+    /// who wait are told.
+    async fn give_up(&self, error: Error, written: &[Location]) -> Error {
+        if is_fatal(&error) {
             self.poisoned.store(true, Ordering::Release);
             tracing::error!(reason = %error, "commit failed, writing stops");
-        } else if let Err(error) = self.blobs.forget(written).await {
+            return Error::Unavailable(format!("a commit failed: {error}").into());
+        }
+        if let Err(error) = self.blobs.forget(written).await {
             tracing::warn!(reason = %error, "bytes of a refused batch stay");
         }
+        error
     }
 
     /// Makes the batch's blobs durable, those aside that the account has already.

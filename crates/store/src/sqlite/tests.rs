@@ -230,6 +230,33 @@ async fn a_full_database_refuses_and_recovers() {
     assert_eq!(engine.check(None).await.unwrap(), []);
 }
 
+/// And for one that turns read-only: what would write is refused, what is there is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_only_database_refuses_and_recovers() {
+    let (directory, memory) = (tempfile::tempdir().unwrap(), Arc::new(Memory::default()));
+    let engine = Engine::open(settings(directory.path()), memory.clone()).unwrap();
+    let account = engine.create_account("user", &[]).await.unwrap().id;
+    let inbox = engine.mailbox(account, &name("INBOX")).await.unwrap();
+    let inbox = inbox.unwrap().id;
+    let append = async |text| engine.append(inbox, vec![message(text, &[])]).await;
+    append("one").await.unwrap();
+    let read_only = |yes: bool| {
+        let connection = engine.committer.connection.lock().unwrap();
+        connection.pragma_update(None, "query_only", yes).unwrap();
+    };
+    read_only(true);
+    let everything = NumberSet::range(1..=9);
+    assert!(matches!(append("two").await, Err(Error::Full(_))));
+    let removed = engine.remove(inbox, &everything).await;
+    assert!(matches!(removed, Err(Error::Full(_))));
+    assert!(matches!(engine.reap().await, Err(Error::Full(_))));
+    assert_eq!(memory.count(), 1, "bytes of what was refused are given up");
+    assert_eq!(engine.open(inbox).await.unwrap().counters().messages, 1);
+    read_only(false);
+    assert_eq!(append("three").await.unwrap().uids, [Uid(2)]);
+    assert_eq!(engine.check(None).await.unwrap(), []);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_counters_are_found_and_mended() {
     let (directory, _memory, stage) = bed();
@@ -626,7 +653,8 @@ async fn a_failed_commit_stops_all_writing() {
     let open = engine.open(inbox).await.unwrap();
     let fail = |connection: &mut Connection| connection.commit_hook(Some(|| true)).unwrap();
     fail(&mut engine.committer.connection.lock().unwrap());
-    assert!(append(&engine, "two").await.is_err());
+    let refused = append(&engine, "two").await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     let undo = |connection: &mut Connection| connection.commit_hook(None::<fn() -> bool>).unwrap();
     undo(&mut engine.committer.connection.lock().unwrap());
     assert!(matches!(
@@ -641,4 +669,90 @@ async fn a_failed_commit_stops_all_writing() {
     drop(engine);
     let engine = Engine::open(settings(directory.path()), memory).unwrap();
     assert_eq!(append(&engine, "four").await.unwrap().uids, [Uid(2)]);
+}
+
+/// A copy that is made while others write is whole, and has all that was acknowledged before it
+/// was begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_under_load_has_all_that_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |at: &Path| {
+        let options = Options {
+            segment_bytes: 16 * 1024,
+            linger: Duration::ZERO,
+            ..Options::new(&at.join("messages"))
+        };
+        let engine = Engine::open(settings(at), Arc::new(Pack::open(options).unwrap()));
+        Arc::new(engine.unwrap()) as Arc<dyn Store>
+    };
+    let store = open(directory.path());
+    let account = store.create_account("user", &[]).await.unwrap().id;
+    let inbox = store.mailbox(account, &name("INBOX")).await;
+    let inbox = inbox.unwrap().unwrap().id;
+    let acknowledged = Arc::new(std::sync::Mutex::new(std::collections::BTreeMap::new()));
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let write = |writer: u32| {
+        let (store, acknowledged, stop) = (store.clone(), acknowledged.clone(), stop.clone());
+        tokio::spawn(async move {
+            let mut n = 0;
+            while !stop.load(std::sync::atomic::Ordering::Acquire) {
+                n += 1;
+                let text = format!("{writer} {n} {}", "x".repeat(n % 40 * 50));
+                let done = store
+                    .append(inbox, vec![message(&text, &[])])
+                    .await
+                    .unwrap();
+                let uid = done.uids[0].0;
+                if n % 3 == 0 {
+                    // Never in the ledger.
+                    let gone: NumberSet = [uid].into_iter().collect();
+                    store.remove(inbox, &gone).await.unwrap();
+                } else {
+                    acknowledged.lock().unwrap().insert(uid, text);
+                }
+            }
+        })
+    };
+    let writers: Vec<_> = (0..4).map(write).collect();
+    let enough = |count: usize| acknowledged.lock().unwrap().len() >= count;
+    for round in 0..4 {
+        while !enough((round + 1) * 40) {
+            tokio::task::yield_now().await;
+        }
+        store.reap().await.unwrap();
+        let before = acknowledged.lock().unwrap().clone();
+        let copy = directory.path().join(format!("copy{round}"));
+        store.backup(&copy).await.unwrap();
+        let copied = open(&copy);
+        assert_eq!(
+            copied
+                .check(None)
+                .await
+                .unwrap()
+                .iter()
+                .filter(wrong)
+                .count(),
+            0
+        );
+        let open = copied.open(inbox).await.unwrap();
+        let rows: Vec<Row> = open.read().range(0, u32::MAX).collect();
+        let contents = copied.contents(&rows, false).await.unwrap();
+        let mut found = std::collections::BTreeMap::new();
+        for (row, content) in rows.iter().zip(&contents) {
+            let bytes = copied.read(&content.location).await.unwrap();
+            found.insert(row.uid.0, String::from_utf8(bytes.to_vec()).unwrap());
+        }
+        for (uid, text) in &before {
+            assert_eq!(found.get(uid), Some(text), "message {uid}");
+        }
+    }
+    stop.store(true, std::sync::atomic::Ordering::Release);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+/// Bytes that came after the rows were copied are no damage.
+fn wrong(finding: &&Finding) -> bool {
+    finding.problem != "no message names it"
 }

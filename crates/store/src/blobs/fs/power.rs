@@ -2,6 +2,7 @@
 
 use super::super::power::{self, Keeper, List};
 use super::super::sim::Sim;
+use super::stream::Stream;
 use super::*;
 
 impl Keeper for Arc<Inner> {
