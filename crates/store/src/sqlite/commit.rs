@@ -287,6 +287,7 @@ impl Committer {
         let mut tx = Tx {
             sql: &connection,
             settings: &self.settings,
+            cache: &self.cache,
             now: now(),
             effects: Vec::new(),
         };

@@ -96,6 +96,15 @@ impl Tx<'_> {
         last: u32,
         masks: Masks,
     ) -> Result<Vec<(u32, i64, Flags)>, Error> {
+        if let Some(mailbox) = self.in_memory(id) {
+            let rows = mailbox.read();
+            let differing = rows
+                .range(first, last)
+                .filter(|row| masks.apply(row.flags) != row.flags);
+            return Ok(differing
+                .map(|row| (row.uid.0, row.modseq.0.cast_signed(), row.flags))
+                .collect());
+        }
         let mut statement = self.sql.prepare_cached(
             "SELECT uid, modseq, flags FROM message
              WHERE mailbox = ? AND uid BETWEEN ? AND ? AND ((flags & ~?) | ?) <> flags",

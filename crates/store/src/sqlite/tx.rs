@@ -1,16 +1,20 @@
 //! What operations do inside the committer's transaction.
 
+use std::sync::Arc;
+
 use pillarbox_model::{AccountId, Flag, KeywordTable, MailboxId, ModSeq, UidValidity};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Settings;
-use crate::mailbox::{Counters, Delta};
+use crate::mailbox::{Cache, Counters, Delta, Mailbox};
 use crate::{Error, Location};
 
 /// The transaction in which a batch of operations runs, and what memory has to take over after it.
 pub(super) struct Tx<'c> {
     pub(super) sql: &'c Connection,
     pub(super) settings: &'c Settings,
+    /// The mailboxes in memory, as they were before the transaction.
+    pub(super) cache: &'c Cache,
     /// Seconds since 1970.
     pub(super) now: i64,
     /// What memory takes over once it is committed, in the order in which it happened.
@@ -105,6 +109,13 @@ impl Tx<'_> {
     /// A mailbox's row.
     pub(super) fn mailbox(&self, id: MailboxId) -> Result<MailboxRow, Error> {
         mailbox_row(self.sql, id)
+    }
+
+    /// A mailbox as it is in memory, if it is there and this transaction has not changed it: its rows
+    /// are those of the database then, and sooner looked through.
+    pub(super) fn in_memory(&self, id: MailboxId) -> Option<Arc<Mailbox>> {
+        let changed = self.effects.iter().any(|change| change.mailbox == id);
+        self.cache.get(id).filter(|_| !changed)
     }
 
     /// Writes a mailbox's row back, and notes the change for memory.
