@@ -126,7 +126,7 @@ pub struct DigestRef<'a> {
 
 impl<'a> DigestRef<'a> {
     /// Reads the bytes of [`Digest::encode`]. `None` if their frame is damaged or of another
-    /// version: then make the digest anew. Constant time, but for a look at the names of the parts.
+    /// version: then make the digest anew. Constant time; only the beginning is looked at.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         if bytes.first() != Some(&VERSION) {
             return None;

@@ -192,7 +192,8 @@ impl<'a> PartIndex<'a> {
         let (count, rest) = bytes.split_first_chunk::<COUNT>()?;
         let len = (u32::from_le_bytes(*count) as usize).checked_mul(RECORD)?;
         let (records, pool) = rest.split_at_checked(len)?;
-        (!records.is_empty() && pool.is_ascii()).then_some(Self { records, pool })
+        // Names are looked at when they are asked for: most who come here want none.
+        (!records.is_empty()).then_some(Self { records, pool })
     }
 
     /// The number of parts, at least one.

@@ -16,9 +16,7 @@ impl Tx<'_> {
     ) -> Result<Expunged, Error> {
         let mut row = self.mailbox(id)?;
         let mut gone = NumberSet::new();
-        // CLOSE comes for each mailbox that a client leaves, mostly with nothing to remove.
-        let none = marked == Flags::DELETED && row.counters.deleted == 0;
-        for &(first, last) in uids.ranges().iter().filter(|_| !none) {
+        for &(first, last) in uids.ranges() {
             for (uid, flags, size, blob) in self.doomed(id, first, last, marked)? {
                 gone.insert(uid);
                 let counters = &mut row.counters;

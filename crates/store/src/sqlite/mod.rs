@@ -352,12 +352,24 @@ impl Store for Engine {
         mailbox: MailboxId,
         among: Option<&'a NumberSet>,
     ) -> Reply<'a, Expunged> {
-        let among = among
-            .cloned()
-            .unwrap_or_else(|| NumberSet::range(1..=u32::MAX));
-        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
-            tx.remove(mailbox, &among, Flags::DELETED)
-        }))
+        Box::pin(async move {
+            // Clients CLOSE each mailbox that they leave, mostly with nothing to remove.
+            let open = self.committer.cache.get(mailbox);
+            let open = open.filter(|open| !open.is_deleted());
+            if let Some(counters) = open.map(|open| open.counters())
+                && counters.deleted == 0
+            {
+                return Ok(Expunged {
+                    uids: NumberSet::new(),
+                    modseq: counters.highest_modseq,
+                });
+            }
+            let among = among
+                .cloned()
+                .unwrap_or_else(|| NumberSet::range(1..=u32::MAX));
+            let remove = move |tx: &mut tx::Tx<'_>, _| tx.remove(mailbox, &among, Flags::DELETED);
+            self.committer.submit(Vec::new(), remove).await
+        })
     }
 
     fn remove<'a>(&'a self, mailbox: MailboxId, uids: &'a NumberSet) -> Reply<'a, Expunged> {

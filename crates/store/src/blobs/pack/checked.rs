@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Places that are remembered; half a megabyte for all of a keeper's segments together.
-const PLACES: usize = 64 * 1024;
+/// Places that are remembered; a megabyte for all of a keeper's segments together.
+const PLACES: usize = 128 * 1024;
 
 /// A table of messages whose checksum was right when it was last looked at. Clients fetch the same
 /// new messages again and again, and large ones in small parts: to check all of a message for each
@@ -34,7 +34,7 @@ impl Checked {
         // Fibonacci hashing: the upper bits depend on all bits of the place.
         let place = (u64::from(segment) << 40) ^ at;
         let hash = place.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let slot = (hash >> 48) as usize % PLACES;
+        let slot = (hash >> 40) as usize % PLACES;
         (&self.0[slot], (hash << 16 & !0xffff_ffff) | u64::from(crc))
     }
 }
