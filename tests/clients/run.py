@@ -58,7 +58,8 @@ def arguments() -> argparse.Namespace:
     unknown = set(args.story) - set(stories.ALL)
     if unknown:
         parser.error(f"no story {' '.join(unknown)}; there are: {' '.join(stories.ALL)}")
-    args.story = args.story or list(stories.ALL)
+    own = stories.OWN if args.subject != "pillarbox" else set()
+    args.story = args.story or [name for name in stories.ALL if name not in own]
     return args
 
 

@@ -79,9 +79,9 @@ pub const TLS: Directive = Directive::new(
     "tls",
     Kind::Custom,
     "",
-    "Certificates: `tls CERT KEY`, `tls file CERT KEY...`, `tls self_signed NAME...` or `tls &NAME`, \
-     each with a block of further directives (see `tls.loader.file`) if need be; or `tls off`. The \
-     default is the global value.",
+    "Certificates: `tls CERT KEY`, `tls file CERT KEY...`, `tls acme`, `tls self_signed NAME...` or \
+     `tls &NAME`, each with a block of further directives (see `tls.loader.file` and \
+     `tls.loader.acme`) if need be; or `tls off`. The default is the global value.",
 )
 .inherit();
 

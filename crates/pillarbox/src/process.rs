@@ -211,8 +211,10 @@ impl Process {
     async fn listen(&mut self, server: Server) -> Result<(), anyhow::Error> {
         let running = Running::new(&server);
         let control = self.control(&server.globals.runtime_dir)?;
+        let acme = server.acme.clone();
         let plan = self.plan(server).await?;
         self.listeners.switch(plan, &self.shutdown);
+        self.options.orders.switch(acme, &self.shutdown);
         self.running.store(Arc::new(running));
         if let Some(control) = control {
             self.controls.push(control.path().to_owned());
@@ -235,7 +237,8 @@ impl Process {
             self.log.warn("configuration", &[("reason", warning)]);
         }
         let endpoint = |block| serve::endpoint(block, self.settings.debug, &self.places);
-        let endpoints = server.endpoints.into_iter().map(endpoint).collect();
+        let mut endpoints: Vec<_> = server.endpoints.into_iter().map(endpoint).collect();
+        endpoints.extend(self.options.orders.endpoints(&server.acme));
         self.listeners
             .plan(endpoints, &server.globals.runtime_dir)
             .await

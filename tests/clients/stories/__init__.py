@@ -1,10 +1,11 @@
 """All stories by name; the longest first, so that the others fit beside it."""
 
 from . import (
-    curl, fetchmail, getmail, imapclient, imapflow, imaplib, mbsync, mutt, offlineimap,
+    acme, curl, fetchmail, getmail, imapclient, imapflow, imaplib, mbsync, mutt, offlineimap,
 )
 
 ALL = {
+    "acme": acme.tell,
     "mbsync": mbsync.tell,
     "offlineimap": offlineimap.tell,
     "imaplib": imaplib.tell,
@@ -16,3 +17,6 @@ ALL = {
     "imapclient": imapclient.tell,
     "curl": curl.tell,
 }
+
+# Those about what only this server does; they are told to no other.
+OWN = {"acme"}

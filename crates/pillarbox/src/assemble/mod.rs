@@ -32,7 +32,7 @@ use crate::auth::Provider;
 use crate::auth::penalty::Penalties;
 use crate::log::Logger;
 use crate::module::{Built, Declaration, Module, Offer, Parts};
-use crate::net::tls::{self, TlsSettings};
+use crate::net::tls::{self, Acme, Orders, TlsSettings};
 use crate::storage::engine::Engines;
 use crate::storage::{MessageStore, Storage};
 use crate::table::Table;
@@ -57,6 +57,7 @@ pub struct Assembly<'t> {
     names: HashMap<&'t str, usize>,
     engines: Arc<Engines>,
     penalties: Arc<Penalties>,
+    orders: Arc<Orders>,
     /// TLS by the place of its directive, which several endpoints may inherit; nothing if it
     /// failed.
     tls: Vec<(Span, Option<TlsSettings>)>,
@@ -102,6 +103,7 @@ impl<'t> Assembly<'t> {
             names: HashMap::new(),
             engines: Arc::clone(&options.engines),
             penalties: Arc::clone(&options.penalties),
+            orders: Arc::clone(&options.orders),
             tls: Vec::new(),
             warnings: Vec::new(),
         };
@@ -271,7 +273,15 @@ impl<'t> Assembly<'t> {
             Mode::Run => Logger::new("tls").with_debug(self.globals.debug),
             Mode::Verify => quiet,
         };
-        let built = tls::build(node, &self.globals.state_dir, &log, &find);
+        let scope = tls::Scope {
+            state_dir: &self.globals.state_dir,
+            log: &log,
+            blocks: &find,
+            outer: &self.outer,
+            orders: (self.mode == Mode::Run).then_some(&*self.orders),
+        };
+        let built = tls::build(node, &scope);
+        let built = built.and_then(|built| self.without_conflict(node, built));
         if let Some(index) = used.get() {
             self.blocks[index].state = State::Made(Parts::default());
         }
@@ -280,6 +290,37 @@ impl<'t> Assembly<'t> {
         }
         self.tls.push((span, built.as_ref().ok().cloned()));
         built
+    }
+
+    /// Two blocks must not order different certificates into one file.
+    fn without_conflict(&self, node: &Node, built: TlsSettings) -> Built<TlsSettings> {
+        let conflict = acme_of(&built).and_then(|acme| {
+            self.acme()
+                .into_iter()
+                .find(|other| other.disagrees_with(acme))
+        });
+        let Some(other) = conflict else {
+            return Ok(built);
+        };
+        let file = other.file();
+        let message = format!(
+            "two blocks order different certificates into {}",
+            file.display()
+        );
+        let help = "make them one block and refer to it as `&NAME`, or give one another store_path";
+        Err(vec![Error::new(node.span(), message).help(help)])
+    }
+
+    /// The certificates that are ordered.
+    fn acme(&self) -> Vec<Arc<Acme>> {
+        let settings = self.tls.iter().filter_map(|(_, tls)| tls.as_ref());
+        let mut all: Vec<Arc<Acme>> = Vec::new();
+        for acme in settings.filter_map(acme_of) {
+            if !all.iter().any(|known| Arc::ptr_eq(known, acme)) {
+                all.push(Arc::clone(acme));
+            }
+        }
+        all
     }
 
     /// TLS towards other servers, as the block of `owner` wants it: `bound` has the row
@@ -391,6 +432,13 @@ impl<'t> Assembly<'t> {
             let help = format!("refer to it as `&{}`, or remove it", block.name);
             Error::new(block.node.span(), message).help(help)
         })
+    }
+}
+
+fn acme_of(tls: &TlsSettings) -> Option<&Arc<Acme>> {
+    match tls {
+        TlsSettings::On(tls) => tls.acme(),
+        TlsSettings::Off => None,
     }
 }
 

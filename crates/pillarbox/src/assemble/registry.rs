@@ -26,7 +26,6 @@ const LATER: &[(&str, &str)] = &[
         "storage.blob.s3",
         "`storage.blob.pack` or `storage.blob.fs`",
     ),
-    ("tls.loader.acme", "`tls.loader.file`"),
 ];
 
 const PASS_TABLE: &str = "`auth.pass_table` or `auth.external`";

@@ -13,6 +13,7 @@ use crate::auth::pass_table::PassTable;
 use crate::auth::penalty::Penalties;
 use crate::endpoint::EndpointBlock;
 use crate::module::{Built, Parts};
+use crate::net::tls::{Acme, Orders};
 use crate::storage::Storage;
 use crate::storage::engine::{Engines, Opener};
 
@@ -25,6 +26,8 @@ pub struct Options {
     pub engines: Arc<Engines>,
     /// Failed logins so far. Likewise.
     pub penalties: Arc<Penalties>,
+    /// Certificates that are ordered. Likewise.
+    pub orders: Arc<Orders>,
 }
 
 impl Options {
@@ -35,6 +38,7 @@ impl Options {
             mode,
             engines: Arc::new(Engines::new(open)),
             penalties: Arc::default(),
+            orders: Arc::default(),
         }
     }
 }
@@ -45,6 +49,8 @@ pub struct Server {
     pub globals: Globals,
     /// Its endpoints, in order. None when verifying.
     pub endpoints: Vec<EndpointBlock>,
+    /// Certificates that are to be ordered.
+    pub acme: Vec<Arc<Acme>>,
     /// Storages by the names of their blocks. None when verifying.
     pub storages: Vec<(String, Arc<Storage>)>,
     /// Credentials by the names of their blocks.
@@ -140,6 +146,7 @@ fn assemble_into(tree: &Tree, options: &Options, errors: &mut Vec<Error>) -> Bui
     }
     Ok(Server {
         endpoints,
+        acme: assembly.acme(),
         storages: made(&assembly, |parts| parts.storage.clone()),
         credentials: made(&assembly, |parts| parts.credentials.clone()),
         warnings: warnings(tree, &assembly),

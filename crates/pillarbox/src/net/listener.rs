@@ -319,10 +319,10 @@ fn gone_already(error: &io::Error) -> bool {
 
 /// Lets something be said once in a while that goes wrong all the time.
 #[derive(Default)]
-struct Complaints(Mutex<Option<Instant>>);
+pub(super) struct Complaints(Mutex<Option<Instant>>);
 
 impl Complaints {
-    fn due(&self) -> bool {
+    pub(super) fn due(&self) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_none_or(|last| last.elapsed() >= COMPLAINT_INTERVAL);
         if due {

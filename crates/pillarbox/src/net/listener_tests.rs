@@ -106,9 +106,16 @@ pub(crate) fn self_signed(name: &str, log: &Logger) -> TlsSettings {
     let no_blocks = |word: &pillarbox_config::Word| {
         Err(pillarbox_config::Error::new(word.span, "no such block"))
     };
-    crate::net::tls::build(&tree.nodes[0], Path::new("/"), log, &no_blocks)
-        .ok()
-        .unwrap()
+    let globals = crate::assemble::GLOBAL_DIRECTIVES;
+    let outer = pillarbox_config::bind(&tree.nodes[0], &[], globals, None).unwrap();
+    let scope = crate::net::tls::Scope {
+        state_dir: Path::new("/"),
+        log,
+        blocks: &no_blocks,
+        outer: &outer,
+        orders: None,
+    };
+    crate::net::tls::build(&tree.nodes[0], &scope).ok().unwrap()
 }
 
 /// A client's handshake, which takes any certificate.

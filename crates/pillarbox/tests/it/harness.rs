@@ -300,7 +300,16 @@ pub(crate) fn self_signed() -> Arc<Tls> {
         Err(pillarbox_config::Error::new(word.span, "no such block"))
     };
     let here = std::path::Path::new("/");
-    match tls::build(&tree.nodes[0], here, &Logger::new("tls"), &no_blocks) {
+    let globals = pillarbox::assemble::GLOBAL_DIRECTIVES;
+    let outer = pillarbox_config::bind(&tree.nodes[0], &[], globals, None).unwrap();
+    let scope = tls::Scope {
+        state_dir: here,
+        log: &Logger::new("tls"),
+        blocks: &no_blocks,
+        outer: &outer,
+        orders: None,
+    };
+    match tls::build(&tree.nodes[0], &scope) {
         Ok(TlsSettings::On(tls)) => tls,
         _ => panic!("no TLS"),
     }

@@ -33,6 +33,8 @@ pub enum Source {
     Files(Vec<Pair>),
     /// Made when needed, for these DNS names or IP addresses.
     SelfSigned(Vec<String>),
+    /// A file with chain and key that the server itself keeps, and that may not be there yet.
+    Kept(PathBuf),
 }
 
 /// A chain and its key.
@@ -110,6 +112,23 @@ impl Certificates {
         })
     }
 
+    /// Reads a certificate that the server itself keeps. There is none before the first one was
+    /// ordered; one that can't be used counts as missing, and is told of.
+    pub(super) fn load_kept(path: PathBuf) -> (Self, Option<LoadError>) {
+        let source = Source::Kept(path);
+        let seen = Mutex::new(Seen::now(&source));
+        let (keys, error) = match load_all(&source) {
+            Ok(keys) => (keys, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let certificates = Self {
+            source,
+            current: ArcSwap::from_pointee(keys),
+            seen,
+        };
+        (certificates, error)
+    }
+
     /// Looks whether files have changed, and reads them if so. What can't be used is logged, once
     /// for each change, and the old certificates stay.
     pub fn refresh(&self, log: &Logger) {
@@ -162,12 +181,9 @@ impl Seen {
         match source {
             Source::Files(pairs) => {
                 let files = pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
-                Self::Files(
-                    files
-                        .map(|path| path.metadata().ok().map(|m| stamp(&m)))
-                        .collect(),
-                )
+                Self::Files(files.map(|path| stamp_of(path)).collect())
             }
+            Source::Kept(path) => Self::Files(vec![stamp_of(path)]),
             Source::SelfSigned(_) => Self::Made(SystemTime::now()),
         }
     }
@@ -181,6 +197,10 @@ impl Seen {
     }
 }
 
+fn stamp_of(path: &Path) -> Option<(i128, u64, u64)> {
+    path.metadata().ok().map(|file| stamp(&file))
+}
+
 fn stamp(file: &Metadata) -> (i128, u64, u64) {
     let modified = i128::from(file.mtime()) * 1_000_000_000 + i128::from(file.mtime_nsec());
     (modified, file.ino(), file.len())
@@ -192,10 +212,30 @@ fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
         .is_ok_and(|certificate| verify_server_name(&certificate, name).is_ok())
 }
 
+/// Whether a certificate is for this name.
+pub(super) fn is_for_name(key: &CertifiedKey, name: &str) -> bool {
+    ServerName::try_from(name).is_ok_and(|name| is_for(key, &name))
+}
+
 fn load_all(source: &Source) -> Result<Vec<Arc<CertifiedKey>>, LoadError> {
     match source {
         Source::Files(pairs) => pairs.iter().map(|pair| load(pair).map(Arc::new)).collect(),
         Source::SelfSigned(names) => Ok(vec![Arc::new(self_signed(names)?)]),
+        Source::Kept(path) => load_kept(path),
+    }
+}
+
+fn load_kept(path: &Path) -> Result<Vec<Arc<CertifiedKey>>, LoadError> {
+    let both = Pair {
+        certificate: path.to_owned(),
+        key: path.to_owned(),
+    };
+    match load(&both) {
+        Ok(key) => Ok(vec![Arc::new(key)]),
+        Err(LoadError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
     }
 }
 

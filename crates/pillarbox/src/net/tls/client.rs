@@ -66,6 +66,21 @@ pub fn build(
     owner: &Node,
     state_dir: &Path,
 ) -> Result<Arc<ClientConfig>, Vec<Error>> {
+    build_trusting(node, None, owner, state_dir)
+}
+
+/// As [`build`]; if there is a directive `roots`, its arguments are the files that count instead of
+/// `root_ca`.
+///
+/// # Errors
+///
+/// As [`build`].
+pub(super) fn build_trusting(
+    node: Option<&Node>,
+    roots: Option<&Node>,
+    owner: &Node,
+    state_dir: &Path,
+) -> Result<Arc<ClientConfig>, Vec<Error>> {
     let at = node.unwrap_or(owner);
     if let Some(word) = node.and_then(|node| node.args.first()) {
         let error = Error::new(word.span, "tls_client takes no arguments, but a block");
@@ -76,7 +91,8 @@ pub fn build(
     let mut errors = Vec::new();
     let provider = keep(provider(&bound), &mut errors);
     let versions = keep(versions(&bound), &mut errors);
-    let roots = keep(roots(&bound, at, state_dir), &mut errors);
+    let named = roots.or_else(|| bound.node("root_ca"));
+    let roots = keep(trusted(named, at, state_dir), &mut errors);
     let own = keep(own_certificate(&bound, at, state_dir), &mut errors);
     let (Some(provider), Some(versions), Some(roots), Some(own)) = (provider, versions, roots, own)
     else {
@@ -105,8 +121,8 @@ fn keep<T>(found: Result<T, Vec<Error>>, errors: &mut Vec<Error>) -> Option<T> {
     found.map_err(|more| errors.extend(more)).ok()
 }
 
-fn roots(bound: &Bound<'_>, at: &Node, state_dir: &Path) -> Result<RootCertStore, Vec<Error>> {
-    match bound.node("root_ca") {
+fn trusted(named: Option<&Node>, at: &Node, state_dir: &Path) -> Result<RootCertStore, Vec<Error>> {
+    match named {
         Some(node) => named_roots(node, state_dir),
         None => system_roots().map_err(|reason| {
             let message = format!("the system has no trusted certificate authorities{reason}");
@@ -122,7 +138,8 @@ fn named_roots(node: &Node, state_dir: &Path) -> Result<RootCertStore, Vec<Error
     let mut errors = Vec::new();
     for word in &node.args {
         if let Err(reason) = add_roots(&mut roots, &state_dir.join(&word.text)) {
-            errors.push(Error::new(word.span, format!("root_ca: {reason}")));
+            let name = &node.name.text;
+            errors.push(Error::new(word.span, format!("{name}: {reason}")));
         }
     }
     if errors.is_empty() {
@@ -133,7 +150,7 @@ fn named_roots(node: &Node, state_dir: &Path) -> Result<RootCertStore, Vec<Error
 }
 
 /// Adds the authorities of a PEM file.
-pub(super) fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
+fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     for authority in certificate::chain(path).map_err(|error| error.to_string())? {
         roots.add(authority).map_err(|error| {
             let path = path.display();

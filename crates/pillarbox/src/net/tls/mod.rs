@@ -6,6 +6,7 @@
 //! a browser from being tricked into talking to a mail server (the ALPACA attack); a client that
 //! offers none is welcome.
 
+pub mod acme;
 mod certificate;
 pub mod client;
 mod names;
@@ -17,13 +18,16 @@ use std::sync::{Arc, Once, Weak};
 use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
+use rustls::server::ResolvesServerCert;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection, SupportedProtocolVersion};
+use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 
 use super::Stream;
 use crate::log::Logger;
+pub use acme::{Acme, Orders};
 pub use certificate::{Certificates, LoadError, Pair, Source};
-pub use settings::{Blocks, DIRECTIVES, build, build_block};
+pub use settings::{Blocks, DIRECTIVES, Scope, build, build_block};
 
 /// How often certificate files are looked at.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
@@ -44,7 +48,17 @@ pub enum TlsSettings {
 pub struct Tls {
     config: Arc<ServerConfig>,
     certificates: Arc<Certificates>,
+    /// Where they are ordered, if they are.
+    acme: Option<Arc<Acme>>,
     kept_fresh: Once,
+}
+
+/// Where the certificates of a [`Tls`] come from.
+pub(crate) enum Origin {
+    /// They were read or made.
+    Loaded(Arc<Certificates>),
+    /// They are ordered.
+    Ordered(Arc<Acme>),
 }
 
 /// What a handshake agreed on.
@@ -76,21 +90,29 @@ impl Tls {
     ///
     /// The provider has no suite or group for one of the versions.
     pub(crate) fn new(
-        certificates: Arc<Certificates>,
+        origin: Origin,
         provider: CryptoProvider,
         versions: &[&'static SupportedProtocolVersion],
     ) -> Result<Self, rustls::Error> {
-        let resolver = Arc::clone(&certificates);
+        let (certificates, acme) = match origin {
+            Origin::Loaded(certificates) => (certificates, None),
+            Origin::Ordered(acme) => (Arc::clone(acme.certificates()), Some(acme)),
+        };
+        let resolver: Arc<dyn ResolvesServerCert> = match &acme {
+            Some(acme) => Arc::clone(acme) as _,
+            None => Arc::clone(&certificates) as _,
+        };
         let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
-        config.alpn_protocols = vec![b"imap".to_vec()];
+        config.alpn_protocols = alpn(Some("imap"), acme.as_deref());
         // Tickets that carry their own state: a session to be resumed costs the server nothing.
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         Ok(Self {
             config: Arc::new(config),
             certificates,
+            acme,
             kept_fresh: Once::new(),
         })
     }
@@ -100,12 +122,30 @@ impl Tls {
     #[must_use]
     pub fn for_protocol(&self, id: Option<&str>) -> Self {
         let mut config = (*self.config).clone();
-        config.alpn_protocols = id.map(|id| id.as_bytes().to_vec()).into_iter().collect();
+        config.alpn_protocols = alpn(id, self.acme.as_deref());
         Self {
             config: Arc::new(config),
             certificates: Arc::clone(&self.certificates),
+            acme: self.acme.clone(),
             kept_fresh: Once::new(),
         }
+    }
+
+    /// TLS that answers the challenges of authorities and nobody else.
+    pub(crate) fn for_challenges(acme: &Arc<Acme>) -> Result<Self, rustls::Error> {
+        let origin = Origin::Ordered(Arc::clone(acme));
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let mut tls = Self::new(origin, provider, rustls::ALL_VERSIONS)?;
+        let mut config = (*tls.config).clone();
+        config.alpn_protocols = vec![acme::ALPN.to_vec()];
+        tls.config = Arc::new(config);
+        Ok(tls)
+    }
+
+    /// Where the certificates are ordered, if they are.
+    #[must_use]
+    pub fn acme(&self) -> Option<&Arc<Acme>> {
+        self.acme.as_ref()
     }
 
     /// What does handshakes. Certificates that are swapped later count for it, too.
@@ -120,8 +160,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// `TimedOut` after `timeout`; what the client did wrong; what the stream said. The stream is
-    /// gone.
+    /// `TimedOut` after `timeout`; what the client did wrong; what the stream said. Likewise if it
+    /// was an authority, who has seen what it wanted to see (RFC 8737 §3). The stream is gone.
     pub async fn accept(
         &self,
         stream: Box<dyn Stream>,
@@ -131,7 +171,13 @@ impl Tls {
             timeout,
             self.acceptor().accept(stream),
         ));
-        let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let mut stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+        if stream.get_ref().1.alpn_protocol() == Some(acme::ALPN) {
+            let _ = tokio::time::timeout(timeout, stream.shutdown()).await;
+            return Err(io::Error::other(
+                "an authority has seen the answer to its challenge",
+            ));
+        }
         let facts = TlsFacts::of(stream.get_ref().1);
         Ok((Box::new(stream), facts))
     }
@@ -151,6 +197,19 @@ impl Tls {
             tokio::spawn(refresh(certificates, log));
         });
     }
+}
+
+/// What ALPN is answered with. Where it isn't answered at all, no challenge is either: offering one
+/// protocol would refuse all others.
+fn alpn(id: Option<&str>, acme: Option<&Acme>) -> Vec<Vec<u8>> {
+    let Some(id) = id else {
+        return Vec::new();
+    };
+    let challenges = acme.filter(|acme| acme.answers_in_handshakes());
+    let challenges = challenges.map(|_| acme::ALPN.to_vec());
+    std::iter::once(id.as_bytes().to_vec())
+        .chain(challenges)
+        .collect()
 }
 
 async fn refresh(certificates: Weak<Certificates>, log: Logger) {

@@ -8,8 +8,9 @@ use rustls::SupportedProtocolVersion;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::version::{TLS12, TLS13};
 
+use super::acme::{self, Acme, Orders};
 use super::certificate::{Certificates, Pair, Source};
-use super::{Tls, TlsSettings, names};
+use super::{Origin, Tls, TlsSettings, names};
 use crate::log::Logger;
 
 /// What may stand in the block of a `tls` directive, or of a `tls.loader.file` block.
@@ -18,8 +19,8 @@ pub const DIRECTIVES: &[Directive] = &[
         "loader",
         Kind::Custom,
         "",
-        "Where certificates come from. `file CERT KEY...` or `self_signed NAME...`; takes the \
-        place of the arguments of `tls`.",
+        "Where certificates come from. `file CERT KEY...`, `self_signed NAME...`, `acme { ... }` or \
+        `&NAME`; takes the place of the arguments of `tls`.",
     ),
     Directive::new(
         "certs",
@@ -34,68 +35,95 @@ pub const DIRECTIVES: &[Directive] = &[
         "",
         "Private key files in PEM form. As many as `certs`, in the same order.",
     ),
-    Directive::new(
-        "protocols",
-        Kind::TextList,
-        "tls1.2 tls1.3",
-        "Lowest and highest TLS version. One value is exactly that version. Older ones than \
-        `tls1.2` are not available.",
-    ),
-    Directive::new(
-        "ciphers",
-        Kind::TextList,
-        "",
-        "Cipher suites for TLS 1.2. Without it all six that are available; those of TLS 1.3 are \
-        always on.",
-    ),
-    Directive::new(
-        "curves",
-        Kind::TextList,
-        "",
-        "Groups for the key exchange, best first. Of `X25519MLKEM768` (post-quantum), `X25519`, \
-        `p256` and `p384`; without it all of them in this order.",
-    ),
+    PROTOCOLS,
+    CIPHERS,
+    CURVES,
 ];
+
+/// Which versions.
+pub(super) const PROTOCOLS: Directive = Directive::new(
+    "protocols",
+    Kind::TextList,
+    "tls1.2 tls1.3",
+    "Lowest and highest TLS version. One value is exactly that version. Older ones than `tls1.2` \
+     are not available.",
+);
+
+/// Which suites.
+pub(super) const CIPHERS: Directive = Directive::new(
+    "ciphers",
+    Kind::TextList,
+    "",
+    "Cipher suites for TLS 1.2. Without it all six that are available; those of TLS 1.3 are always \
+     on.",
+);
+
+/// Which groups.
+pub(super) const CURVES: Directive = Directive::new(
+    "curves",
+    Kind::TextList,
+    "",
+    "Groups for the key exchange, best first. Of `X25519MLKEM768` (post-quantum), `X25519`, `p256` \
+     and `p384`; without it all of them in this order.",
+);
+
+/// The names of the directives that may stand beside a `loader`.
+const RULES: [&str; 3] = ["protocols", "ciphers", "curves"];
 
 /// Finds the block that `&name` refers to, such as `tls.loader.file NAME { ... }`.
 pub type Blocks<'a, 't> = &'a dyn Fn(&Word) -> Result<&'t Node, Error>;
 
-/// Builds what a `tls` directive says: `off`, `file CERT KEY...`, `self_signed NAME...`, `&NAME`,
-/// bare `CERT KEY...`, each but the first and the last but one with a block of [`DIRECTIVES`].
-/// Relative paths are in `state_dir`. Certificates are read, and those that are about to expire
-/// are logged.
+/// Where a `tls` directive stands.
+pub struct Scope<'a, 't> {
+    /// Relative paths are in it.
+    pub state_dir: &'a Path,
+    /// Told of certificates that are about to expire.
+    pub log: &'a Logger,
+    /// The blocks at top level.
+    pub blocks: Blocks<'a, 't>,
+    /// The directives at top level, for blocks that inherit.
+    pub outer: &'a Bound<'t>,
+    /// The certificates that the process orders; none when verifying.
+    pub orders: Option<&'a Orders>,
+}
+
+/// Builds what a `tls` directive says: `off`, `file CERT KEY...`, `self_signed NAME...`, `acme`,
+/// `&NAME`, bare `CERT KEY...`, each but the first and the last but one with a block of
+/// [`DIRECTIVES`] or of [`acme::DIRECTIVES`]. Relative paths are in `state_dir`. Certificates are
+/// read, and those that are about to expire are logged. Nothing is ordered.
 ///
 /// # Errors
 ///
 /// All that is wrong with the directive, and what is wrong with the files.
-pub fn build<'t>(
-    node: &'t Node,
-    state_dir: &Path,
-    log: &Logger,
-    blocks: Blocks<'_, 't>,
-) -> Result<TlsSettings, Vec<Error>> {
+pub fn build<'t>(node: &'t Node, scope: &Scope<'_, 't>) -> Result<TlsSettings, Vec<Error>> {
     if let [only] = &node.args[..] {
         if only.text == "off" {
             return off(node);
         }
         if only.text.starts_with('&') {
-            return build_block(blocks(only).map_err(one)?, state_dir, log);
+            return build_block((scope.blocks)(only).map_err(one)?, scope);
         }
     }
+    if is_acme(&node.args) {
+        return ordered(node, &node.args, scope);
+    }
     let bound = bind(node, node.children(), DIRECTIVES, None)?;
-    let (source, at) = source(node, &bound, state_dir, blocks)?;
-    assemble(source, at, &bound, log)
+    let (origin, at) = origin(node, &bound, scope)?;
+    assemble(origin, at, &bound)
 }
 
-/// Builds what a top-level block `tls.loader.file` or `tls.loader.self_signed` says.
+/// Builds what a top-level block `tls.loader.NAME` says.
 ///
 /// # Errors
 ///
 /// As [`build`].
-pub fn build_block(node: &Node, state_dir: &Path, log: &Logger) -> Result<TlsSettings, Vec<Error>> {
+pub fn build_block<'t>(node: &'t Node, scope: &Scope<'_, 't>) -> Result<TlsSettings, Vec<Error>> {
+    if node.name.text == "tls.loader.acme" {
+        return ordered(node, &[], scope);
+    }
     let bound = bind(node, node.children(), DIRECTIVES, None)?;
-    let source = block_source(node, &bound, state_dir)?;
-    assemble(source, node, &bound, log)
+    let source = block_source(node, &bound, scope.state_dir)?;
+    assemble(loaded(source, node, scope)?, node, &bound)
 }
 
 fn one(error: Error) -> Vec<Error> {
@@ -109,29 +137,108 @@ fn off(node: &Node) -> Result<TlsSettings, Vec<Error>> {
     }
 }
 
-/// Where certificates come from, and the node that says so.
-fn source<'t>(
+fn is_acme(args: &[Word]) -> bool {
+    args.first().is_some_and(|word| word.text == "acme")
+}
+
+/// A block that says both how certificates are ordered and by which rules they are used.
+fn ordered<'t>(
+    node: &'t Node,
+    args: &'t [Word],
+    scope: &Scope<'_, 't>,
+) -> Result<TlsSettings, Vec<Error>> {
+    let (bound, acme) = acme_of(node, args, scope)?;
+    assemble(Origin::Ordered(acme), node, &bound)
+}
+
+fn acme_of<'t>(
+    node: &'t Node,
+    args: &'t [Word],
+    scope: &Scope<'_, 't>,
+) -> Result<(Bound<'t>, Arc<Acme>), Vec<Error>> {
+    if let [_, word, ..] = args {
+        let error = Error::new(word.span, "acme takes no arguments, but a block");
+        return Err(one(
+            error.help("as in `acme { hostname mx.example.org ... }`")
+        ));
+    }
+    let bound = bind(node, node.children(), acme::DIRECTIVES, Some(scope.outer))?;
+    let acme = acme::build(&bound, node, scope.state_dir, scope.orders, scope.log)?;
+    Ok((bound, acme))
+}
+
+fn loaded(source: Source, at: &Node, scope: &Scope<'_, '_>) -> Result<Origin, Vec<Error>> {
+    let certificates = Certificates::load(source, scope.log);
+    let certificates = certificates.map_err(|error| {
+        let message = format!("failed to load certificates: {error}");
+        one(Error::new(at.span(), message))
+    })?;
+    Ok(Origin::Loaded(Arc::new(certificates)))
+}
+
+/// Where certificates come from, and the node that says so. What is wrong with the rules is told
+/// with what is wrong with the files.
+fn origin<'t>(
     node: &'t Node,
     bound: &Bound<'t>,
-    state_dir: &Path,
-    blocks: Blocks<'_, 't>,
-) -> Result<(Source, &'t Node), Vec<Error>> {
+    scope: &Scope<'_, 't>,
+) -> Result<(Origin, &'t Node), Vec<Error>> {
+    let found = find_origin(node, bound, scope);
+    found.map_err(|mut errors| {
+        errors.extend(rules(bound).err().unwrap_or_default());
+        errors
+    })
+}
+
+fn find_origin<'t>(
+    node: &'t Node,
+    bound: &Bound<'t>,
+    scope: &Scope<'_, 't>,
+) -> Result<(Origin, &'t Node), Vec<Error>> {
     let Some(loader) = bound.node("loader") else {
-        return Ok((from_args(node, &node.args, bound, state_dir)?, node));
+        let source = from_args(node, &node.args, bound, scope.state_dir)?;
+        return Ok((loaded(source, node, scope)?, node));
     };
     if let [word, ..] = &node.args[..] {
         let error = Error::new(word.span, "certificates are named twice");
         return Err(one(error.label(loader.span(), "and here")));
     }
-    if let [only] = &loader.args[..]
-        && only.text.starts_with('&')
-    {
-        let block = blocks(only).map_err(one)?;
-        let inner = bind(block, block.children(), DIRECTIVES, None)?;
-        return Ok((block_source(block, &inner, state_dir)?, block));
+    let referred = loader
+        .args
+        .first()
+        .filter(|word| word.text.starts_with('&'));
+    let (block, args) = match referred {
+        Some(word) if loader.args.len() == 1 => ((scope.blocks)(word).map_err(one)?, &[][..]),
+        _ => (loader, &loader.args[..]),
+    };
+    if is_acme(args) || block.name.text == "tls.loader.acme" {
+        let (inner, acme) = acme_of(block, args, scope)?;
+        refuse_rules(&inner)?;
+        return Ok((Origin::Ordered(acme), block));
     }
-    let inner = bind(loader, loader.children(), DIRECTIVES, None)?;
-    Ok((from_args(loader, &loader.args, &inner, state_dir)?, loader))
+    let inner = bind(block, block.children(), DIRECTIVES, None)?;
+    refuse_rules(&inner)?;
+    let source = match args {
+        [] if referred.is_some() => block_source(block, &inner, scope.state_dir)?,
+        args => from_args(block, args, &inner, scope.state_dir)?,
+    };
+    Ok((loaded(source, block, scope)?, block))
+}
+
+/// Rules of a loader, which nobody would look at.
+fn refuse_rules(inner: &Bound<'_>) -> Result<(), Vec<Error>> {
+    let misplaced = RULES.iter().filter_map(|name| inner.node(name));
+    let errors: Vec<_> = misplaced.map(misplaced_rule).collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
+}
+
+fn misplaced_rule(node: &Node) -> Error {
+    let message = format!("{} says nothing about a loader", node.name.text);
+    Error::new(node.span(), message).help("write it in the `tls` block, beside `loader`")
 }
 
 /// The loader of a block that stands at top level: its name says which.
@@ -184,9 +291,9 @@ fn unknown_loader(node: &Node, word: &Word, name: &str) -> Error {
         word.span
     };
     let error = Error::new(span, message);
-    match nearest(name, ["file", "self_signed", "off"]) {
+    match nearest(name, ["file", "acme", "self_signed", "off"]) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("one of `file CERT KEY`, `self_signed NAME` and `off`"),
+        None => error.help("one of `file CERT KEY`, `acme`, `self_signed NAME` and `off`"),
     }
 }
 
@@ -234,30 +341,24 @@ fn some_pairs(node: &Node, pairs: Vec<Pair>) -> Result<Source, Vec<Error>> {
     Ok(Source::Files(pairs))
 }
 
-fn assemble(
-    source: Source,
-    at: &Node,
-    bound: &Bound<'_>,
-    log: &Logger,
-) -> Result<TlsSettings, Vec<Error>> {
-    let rules = provider(bound).and_then(|provider| Ok((provider, versions(bound)?)));
-    let certificates = Certificates::load(source, log).map_err(|error| {
-        one(Error::new(
-            at.span(),
-            format!("failed to load certificates: {error}"),
-        ))
-    });
-    let ((provider, versions), certificates) = match (rules, certificates) {
-        (Ok(rules), Ok(certificates)) => (rules, certificates),
-        (Err(mut errors), Err(more)) => {
-            errors.extend(more);
-            return Err(errors);
-        }
-        (Err(errors), _) | (_, Err(errors)) => return Err(errors),
-    };
-    let tls = Tls::new(Arc::new(certificates), provider, &versions);
+fn assemble(origin: Origin, at: &Node, bound: &Bound<'_>) -> Result<TlsSettings, Vec<Error>> {
+    let (provider, versions) = rules(bound)?;
+    let tls = Tls::new(origin, provider, &versions);
     let tls = tls.map_err(|error| one(Error::new(at.span(), format!("no usable TLS: {error}"))))?;
     Ok(TlsSettings::On(Arc::new(tls)))
+}
+
+type Rules = (CryptoProvider, Vec<&'static SupportedProtocolVersion>);
+
+fn rules(bound: &Bound<'_>) -> Result<Rules, Vec<Error>> {
+    match (provider(bound), versions(bound)) {
+        (Ok(provider), Ok(versions)) => Ok((provider, versions)),
+        (Err(mut errors), Err(more)) => {
+            errors.extend(more);
+            Err(errors)
+        }
+        (Err(errors), _) | (_, Err(errors)) => Err(errors),
+    }
 }
 
 pub(super) fn versions(

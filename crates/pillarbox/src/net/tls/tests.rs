@@ -54,7 +54,21 @@ impl Bench {
     }
 
     /// What the first `tls` directive of a configuration says.
-    fn settings(&self, text: &str) -> Result<TlsSettings, String> {
+    pub(super) fn settings(&self, text: &str) -> Result<TlsSettings, String> {
+        self.settings_with(text, None)
+    }
+
+    /// All lines of the log.
+    pub(super) fn log_text(&self) -> String {
+        self.written.text()
+    }
+
+    /// As [`Bench::settings`], where certificates are ordered.
+    pub(super) fn settings_with(
+        &self,
+        text: &str,
+        orders: Option<&Orders>,
+    ) -> Result<TlsSettings, String> {
         let tree = tree(text);
         let node = tree
             .nodes
@@ -73,8 +87,16 @@ impl Bench {
                 .find(named);
             found.ok_or_else(|| pillarbox_config::Error::new(word.span, "no such block"))
         };
-        build(node, self.directory.path(), &self.log, &blocks)
-            .map_err(|errors| Errors::new(tree.files.clone(), errors).render(false))
+        let (outer, _) = pillarbox_config::bind_top(&tree, crate::assemble::GLOBAL_DIRECTIVES)
+            .map_err(|errors| Errors::new(tree.files.clone(), errors).render(false))?;
+        let scope = Scope {
+            state_dir: self.directory.path(),
+            log: &self.log,
+            blocks: &blocks,
+            outer: &outer,
+            orders,
+        };
+        build(node, &scope).map_err(|errors| Errors::new(tree.files.clone(), errors).render(false))
     }
 
     pub(super) fn tls(&self, text: &str) -> Arc<Tls> {
@@ -86,7 +108,7 @@ impl Bench {
     }
 
     #[track_caller]
-    fn refused(&self, text: &str, expected: &str) {
+    pub(super) fn refused(&self, text: &str, expected: &str) {
         match self.settings(text) {
             Ok(_) => panic!("accepted: {text}"),
             Err(error) => assert!(error.contains(expected), "{error}"),
@@ -99,7 +121,7 @@ pub(super) fn tree(text: &str) -> Tree {
 }
 
 /// A client that trusts these certificates.
-fn client(trusted: &[CertificateDer<'static>]) -> ClientConfig {
+pub(super) fn client(trusted: &[CertificateDer<'static>]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     for certificate in trusted {
         roots.add(certificate.clone()).unwrap();
@@ -396,7 +418,10 @@ fn errors_say_where_and_what_is_wrong() {
         "tls {\n certs a.crt b.crt\n keys a.key\n}\n",
         "certs names 2 files and keys 1",
     );
-    bench.refused("tls acme\n", "unknown module: acme (namespace: tls.loader)");
+    bench.refused(
+        "tls gcore\n",
+        "unknown module: gcore (namespace: tls.loader)",
+    );
     bench.refused("tls flie\n", "did you mean `file`?");
     bench.refused(
         "tls a.crt a.key {\n loader file a.crt a.key\n}\n",

@@ -1,4 +1,4 @@
-//! When a certificate expires: enough of X.509 to warn of it, and no more.
+//! When a certificate is valid: enough of X.509 to renew it in time, and no more.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,9 +7,23 @@ const EXPLICIT_0: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// The end of a certificate's validity (RFC 5280 §4.1.2.5), from its DER. `None` if it can't be
-/// found; then nothing is warned of.
+/// When a certificate is valid (RFC 5280 §4.1.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    /// The beginning.
+    pub(super) not_before: SystemTime,
+    /// The end.
+    pub(super) not_after: SystemTime,
+}
+
+/// The end of a certificate's validity, from its DER. `None` if it can't be found; then nothing is
+/// warned of.
 pub(super) fn not_after(certificate: &[u8]) -> Option<SystemTime> {
+    validity(certificate).map(|validity| validity.not_after)
+}
+
+/// A certificate's validity, from its DER. `None` if it can't be found.
+pub(super) fn validity(certificate: &[u8]) -> Option<Validity> {
     // Certificate ::= SEQUENCE { tbsCertificate, ... }
     let (_, certificate, _) = element(certificate)?;
     let (_, tbs, _) = element(certificate)?;
@@ -27,9 +41,18 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<SystemTime> {
     if tag != SEQUENCE {
         return None;
     }
-    let (_, _, rest) = element(validity)?; // notBefore
-    let (tag, text, _) = element(rest)?;
-    time(tag, std::str::from_utf8(text).ok()?)
+    let (not_before, rest) = point(validity)?;
+    let (not_after, _) = point(rest)?;
+    Some(Validity {
+        not_before,
+        not_after,
+    })
+}
+
+/// A point in time, and what follows it.
+fn point(der: &[u8]) -> Option<(SystemTime, &[u8])> {
+    let (tag, text, rest) = element(der)?;
+    Some((time(tag, std::str::from_utf8(text).ok()?)?, rest))
 }
 
 /// Tag, contents, and what follows the first element of `der` (X.690 §8.1).
@@ -99,7 +122,9 @@ mod tests {
             params.not_after = rcgen::date_time_ymd(year, 3, 5);
             let key = rcgen::KeyPair::generate().unwrap();
             let certificate = params.self_signed(&key).unwrap();
-            let end = not_after(certificate.der()).unwrap();
+            let found = validity(certificate.der()).unwrap();
+            assert!(found.not_before < found.not_after);
+            let end = found.not_after;
             let found = end.duration_since(UNIX_EPOCH).unwrap().as_secs();
             assert_eq!(found, seconds, "{year}");
         }
