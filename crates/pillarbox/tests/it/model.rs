@@ -2,7 +2,8 @@
 //!
 //! The reference is a map from UIDs to flags. Each session's view is built from nothing but what the server
 //! said to it. After a NOOP both must agree; in between, what a session is told must never contradict its view.
-//! A failing run is shrunk to the commands that matter.
+//! Messages come and go between INBOX and a second mailbox, which is renamed and deleted while somebody has it
+//! selected. A failing run is shrunk to the commands that matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -49,9 +50,32 @@ enum Step {
         count: usize,
         uid: bool,
     },
+    /// Reads, and thereby marks as read.
+    Read {
+        first: usize,
+    },
+    Partial {
+        first: usize,
+        origin: usize,
+        length: usize,
+    },
     Search {
         flag: usize,
+        uid: bool,
     },
+    CopyAway {
+        first: usize,
+        count: usize,
+        uid: bool,
+    },
+    /// Everything in the other mailbox moves to INBOX.
+    ComeBack,
+    /// INBOX gives all its messages to a new mailbox.
+    RenameInbox,
+    /// The other mailbox goes by another name for a while.
+    RenameAway,
+    /// The other mailbox is deleted, and made anew.
+    DeleteAway,
     Reselect,
     Noop,
 }
@@ -61,6 +85,11 @@ enum Step {
 struct Reference {
     messages: BTreeMap<u32, FlagSet>,
     last_uid: u32,
+    /// What the other mailbox has.
+    away: BTreeMap<u32, FlagSet>,
+    last_away: u32,
+    /// How often INBOX was renamed.
+    renamed: usize,
 }
 
 /// A session, and what it was told.
@@ -72,8 +101,10 @@ struct Session {
 }
 
 struct World {
-    _server: Server,
+    server: Server,
     sessions: Vec<Session>,
+    /// Has the other mailbox selected.
+    watcher: Client,
     reference: Reference,
 }
 
@@ -192,9 +223,19 @@ impl World {
             });
         }
         Self {
-            _server: server,
+            watcher: watcher(&server).await,
+            server,
             sessions,
             reference: Reference::default(),
+        }
+    }
+
+    /// Messages arrive in the other mailbox.
+    fn send_away(&mut self, all: impl IntoIterator<Item = FlagSet>) {
+        for flags in all {
+            self.reference.last_away += 1;
+            let uid = self.reference.last_away;
+            self.reference.away.insert(uid, flags);
         }
     }
 
@@ -295,7 +336,102 @@ impl World {
                 }
                 let by = if uid { "UID " } else { "" };
                 session.say(&format!("{by}MOVE {set} away"), false).await?;
-                self.reference.messages.retain(|uid, _| !uids.contains(uid));
+                let here = &mut self.reference.messages;
+                let moved: Vec<_> = uids.iter().filter_map(|uid| here.remove(uid)).collect();
+                self.send_away(moved);
+            }
+            Step::CopyAway { first, count, uid } => {
+                let Some((set, uids)) = session.pick(first, count, uid) else {
+                    return Ok(());
+                };
+                if uids.contains(&0) {
+                    return Ok(());
+                }
+                let by = if uid { "UID " } else { "" };
+                session.say(&format!("{by}COPY {set} away"), false).await?;
+                let here = &self.reference.messages;
+                let copied: Vec<_> = uids
+                    .iter()
+                    .filter_map(|uid| here.get(uid).cloned())
+                    .collect();
+                self.send_away(copied);
+            }
+            Step::ComeBack => {
+                let command = "UID MOVE 1:* INBOX";
+                session.client.ok("SELECT away").await;
+                let lines = session.client.ok(command).await;
+                let gone = lines
+                    .iter()
+                    .filter(|line| line.ends_with(" EXPUNGE"))
+                    .count();
+                if gone != self.reference.away.len() {
+                    return Err(format!(
+                        "{command} took {gone} of {}",
+                        self.reference.away.len()
+                    ));
+                }
+                session.view.clear();
+                session.flags.clear();
+                session.say("SELECT INBOX", false).await?;
+                for flags in std::mem::take(&mut self.reference.away).into_values() {
+                    self.make(flags);
+                }
+            }
+            Step::RenameInbox => {
+                self.reference.renamed += 1;
+                let command = format!("RENAME INBOX old{}", self.reference.renamed);
+                let lines = session.say(&command, false).await?;
+                expect(&lines, "OK", &command)?;
+                self.reference.messages.clear();
+            }
+            Step::RenameAway => {
+                for command in ["RENAME away else", "RENAME else away"] {
+                    let lines = session.say(command, false).await?;
+                    expect(&lines, "OK", command)?;
+                    // Whoever has it selected notices nothing.
+                    self.watcher.ok("NOOP").await;
+                }
+            }
+            Step::DeleteAway => {
+                for command in ["DELETE away", "CREATE away"] {
+                    let lines = session.say(command, false).await?;
+                    expect(&lines, "OK", command)?;
+                }
+                self.watcher.send("a NOOP\r\n").await;
+                if !self.watcher.is_cut_off().await {
+                    return Err("somebody is left in a deleted mailbox".to_owned());
+                }
+                self.watcher = watcher(&self.server).await;
+                self.reference.away.clear();
+                self.reference.last_away = 0;
+            }
+            Step::Read { first } => {
+                let Some((set, uids)) = session.pick(first, 0, false) else {
+                    return Ok(());
+                };
+                session
+                    .say(&format!("FETCH {set} (UID BODY[TEXT])"), true)
+                    .await?;
+                // Asked about for the first time, or known before: by now its UID is known.
+                let at = parse(set.split(':').next().unwrap_or_default())? - 1;
+                let uid = uids.first().filter(|uid| **uid != 0).copied();
+                let uid = uid.unwrap_or(session.view[at]);
+                if let Some(flags) = self.reference.messages.get_mut(&uid) {
+                    flags.insert("\\Seen".to_owned());
+                }
+            }
+            Step::Partial {
+                first,
+                origin,
+                length,
+            } => {
+                let Some((set, _)) = session.pick(first, 0, false) else {
+                    return Ok(());
+                };
+                let command = format!("FETCH {set} (BODY.PEEK[] BODY.PEEK[]<{origin}.{length}>)");
+                let lines = session.say(&command, true).await?;
+                partial_fits(&lines, origin, length)
+                    .ok_or_else(|| format!("{command}: {lines:?}"))?;
             }
             Step::Fetch { first, count, uid } => {
                 if let Some((set, uids)) = session.pick(first, count, uid) {
@@ -313,12 +449,43 @@ impl World {
                     expect(&lines, "OK", &command)?;
                 }
             }
-            Step::Search { flag } => {
+            Step::Search { flag, uid } => {
                 let word = match FLAGS[flag].strip_prefix('\\') {
                     Some(system) => system.to_uppercase(),
                     None => format!("KEYWORD {}", FLAGS[flag]),
                 };
-                session.say(&format!("SEARCH {word}"), true).await?;
+                let by = if uid { "UID " } else { "" };
+                let command = format!("{by}SEARCH RETURN (MIN MAX COUNT ALL) {word}");
+                let known = session.view.clone();
+                let lines = session.say(&command, !uid).await?;
+                let found = found(&lines).ok_or_else(|| format!("{command}: {lines:?}"))?;
+                if known.contains(&0) {
+                    return Ok(());
+                }
+                let found: BTreeSet<u32> = found
+                    .into_iter()
+                    .filter_map(|number| {
+                        if uid {
+                            Some(number)
+                        } else {
+                            known.get(number as usize - 1).copied()
+                        }
+                    })
+                    // What others expunged may be found or not.
+                    .filter(|uid| self.reference.messages.contains_key(uid))
+                    .collect();
+                let real: BTreeSet<u32> = known
+                    .into_iter()
+                    .filter(|uid| {
+                        self.reference
+                            .messages
+                            .get(uid)
+                            .is_some_and(|flags| flags.contains(FLAGS[flag]))
+                    })
+                    .collect();
+                if found != real {
+                    return Err(format!("{command} found {found:?}, there are {real:?}"));
+                }
             }
             Step::Reselect => {
                 session.view.clear();
@@ -328,6 +495,29 @@ impl World {
             Step::Noop => self.check(who).await?,
         }
         Ok(())
+    }
+
+    /// The other mailbox has what it should have.
+    async fn check_away(&mut self) -> Result<(), String> {
+        let mut looking = Session {
+            client: watcher(&self.server).await,
+            view: Vec::new(),
+            flags: BTreeMap::new(),
+        };
+        let lines = looking.client.ok("STATUS away (MESSAGES)").await;
+        let count = self.reference.away.len();
+        expect(&lines[..1], &format!("(MESSAGES {count})"), "STATUS away")?;
+        looking.grow(count)?;
+        if count > 0 {
+            looking.say("FETCH 1:* (UID FLAGS)", true).await?;
+        }
+        match looking.flags == self.reference.away {
+            true => Ok(()),
+            false => Err(format!(
+                "away has {:?}, not {:?}",
+                looking.flags, self.reference.away
+            )),
+        }
     }
 
     /// After a NOOP and a FETCH, the session knows exactly what there is.
@@ -374,6 +564,48 @@ impl World {
     }
 }
 
+/// Somebody who has the other mailbox selected.
+async fn watcher(server: &Server) -> Client {
+    let mut client = server.login("ann").await;
+    client.ok("SELECT away").await;
+    client
+}
+
+/// The numbers that an ESEARCH tells in full, if its MIN, MAX and COUNT agree with them.
+fn found(lines: &[String]) -> Option<Vec<u32>> {
+    let line = lines.iter().find(|line| line.starts_with("* ESEARCH "))?;
+    let words: Vec<&str> = line.split(' ').collect();
+    let after = |word: &str| {
+        let at = words.iter().position(|other| *other == word)?;
+        words.get(at + 1).copied()
+    };
+    let mut numbers = Vec::new();
+    for range in after("ALL").into_iter().flat_map(|set| set.split(',')) {
+        let (from, to) = range.split_once(':').unwrap_or((range, range));
+        numbers.extend(from.parse::<u32>().ok()?..=to.parse().ok()?);
+    }
+    let number = |word| after(word).and_then(|number| number.parse::<u32>().ok());
+    let fits = number("COUNT") == Some(numbers.len() as u32)
+        && number("MIN") == numbers.first().copied()
+        && number("MAX") == numbers.last().copied();
+    fits.then_some(numbers)
+}
+
+/// Whether the second literal of an answer is that piece of the first.
+fn partial_fits(lines: &[String], origin: usize, length: usize) -> Option<()> {
+    let line = lines.iter().find(|line| line.contains("BODY[] {"))?;
+    let literal = |after: &str| {
+        let rest = line.split_once(after)?.1;
+        let (size, rest) = rest.split_once("}\r\n")?;
+        rest.get(..size.parse().ok()?)
+    };
+    let whole = literal("BODY[] {")?;
+    let piece = literal(&format!("BODY[]<{origin}> {{"))?;
+    let from = origin.min(whole.len());
+    let to = (from + length).min(whole.len());
+    (whole.get(from..to)? == piece).then_some(())
+}
+
 fn expect(lines: &[String], what: &str, command: &str) -> Result<(), String> {
     let last = lines.last().map_or("", String::as_str);
     if last.contains(what) {
@@ -393,10 +625,15 @@ impl Random {
         (self.0 % bound as u64) as usize
     }
 
+    /// What empties a mailbox would leave too little for the rest.
+    fn rarely(&mut self, step: Step) -> Step {
+        if self.below(4) == 0 { step } else { Step::Noop }
+    }
+
     fn step(&mut self) -> (usize, Step) {
         let (first, count) = (self.below(1_000), self.below(4));
         let (flag, uid) = (self.below(FLAGS.len()), self.below(2) == 0);
-        let step = match self.below(20) {
+        let step = match self.below(32) {
             0..=3 => Step::Append { flag },
             4..=8 => Step::Store {
                 action: self.below(3),
@@ -411,8 +648,20 @@ impl Random {
             11 => Step::Copy { first, count, uid },
             12 => Step::MoveAway { first, count, uid },
             13..=14 => Step::Fetch { first, count, uid },
-            15 => Step::Search { flag },
-            16 => Step::Reselect,
+            15..=16 => Step::Search { flag, uid },
+            17 => Step::Reselect,
+            18 => Step::Read { first },
+            19 => Step::Partial {
+                first,
+                origin: self.below(30),
+                length: self.below(30) + 1,
+            },
+            20..=21 => Step::CopyAway { first, count, uid },
+            22 => Step::ComeBack,
+            23 => Step::RenameAway,
+            24 => self.rarely(Step::RenameInbox),
+            25 => self.rarely(Step::DeleteAway),
+            26..=27 => Step::Append { flag },
             _ => Step::Noop,
         };
         (self.below(SESSIONS), step)
@@ -431,6 +680,7 @@ async fn run(steps: &[(usize, Step)]) -> Result<(), String> {
             .await
             .map_err(|why| format!("in the end, session {who}: {why}"))?;
     }
+    world.check_away().await?;
     Ok(())
 }
 
