@@ -16,6 +16,12 @@ fuzz_target!(|data: &[u8]| {
         assert!(encoded.bytes().all(|b| matches!(b, b' '..=b'~')));
         assert_eq!(decode(encoded.as_bytes()).as_deref(), Ok(text));
     }
+    if let Some((pattern, name)) = std::str::from_utf8(data)
+        .ok()
+        .and_then(|text| text.split_once(' '))
+    {
+        check_pattern(pattern, name);
+    }
     for utf8 in [false, true] {
         if let Ok(name) = mailbox_argument(data, utf8, DELIMITER) {
             check_name(&name);
@@ -35,6 +41,32 @@ fn check_name(name: &MailboxName) {
         assert!(name.is_below(&above, DELIMITER));
         assert_eq!(name.rebased(&above, &above, DELIMITER).as_ref(), Some(name));
         let below = format!("{}.*", above.as_str());
-        assert!(Pattern::new("", &below, DELIMITER).matches_below(above.as_str()));
+        assert!(matches(&below));
     }
+}
+
+/// A pattern matches as it is defined (RFC 3501 §6.3.8): each prefix of it with each prefix of the name.
+fn check_pattern(pattern: &str, name: &str) {
+    let pattern = pattern.replace(|c: char| c.is_ascii_uppercase(), "");
+    let mut reached = vec![vec![false; name.chars().count() + 1]; pattern.chars().count() + 1];
+    reached[0][0] = true;
+    for (at, p) in pattern.chars().enumerate() {
+        for (taken, c) in std::iter::once(None)
+            .chain(name.chars().map(Some))
+            .enumerate()
+        {
+            let before = taken > 0 && reached[at][taken - 1];
+            let stays = taken > 0 && reached[at + 1][taken - 1];
+            reached[at + 1][taken] = match p {
+                '*' => reached[at][taken] || stays,
+                '%' => reached[at][taken] || (stays && c != Some(DELIMITER.0)),
+                plain => before && c == Some(plain),
+            };
+        }
+    }
+    let expected = reached.last().and_then(|row| row.last()).copied();
+    assert_eq!(
+        Some(Pattern::new("", &pattern, DELIMITER).matches(name)),
+        expected
+    );
 }

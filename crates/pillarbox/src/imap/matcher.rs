@@ -48,6 +48,10 @@ impl Matcher {
         now: InternalDate,
     ) -> Result<Self, Refusal> {
         let charset = search.charset.as_deref().unwrap_or(b"UTF-8");
+        // Also where no key has a text (RFC 3501 §6.4.4).
+        if !pillarbox_message::is_known_charset(charset) {
+            return Err(Refusal::Charset);
+        }
         let maker = Maker {
             selected,
             keywords,
@@ -124,9 +128,9 @@ impl Maker<'_> {
             SearchKey::Smaller(0) => Test::Constant(false),
             SearchKey::Smaller(size) => Test::Size(0, size - 1),
             SearchKey::ModSeq(modseq) => Test::ModSeq(*modseq),
-            SearchKey::Header(name, text) => Test::Header(name.to_vec(), self.needle(text)?),
-            SearchKey::Body(text) => Test::Body(self.needle(text)?),
-            SearchKey::Text(text) => Test::Text(self.needle(text)?),
+            SearchKey::Header(name, text) => Test::Header(name.to_vec(), self.needle(text)),
+            SearchKey::Body(text) => Test::Body(self.needle(text)),
+            SearchKey::Text(text) => Test::Text(self.needle(text)),
         })
     }
 
@@ -156,14 +160,8 @@ impl Maker<'_> {
         }
     }
 
-    fn needle(&self, text: &[u8]) -> Result<Needle, Refusal> {
-        if !pillarbox_message::is_known_charset(self.charset) {
-            return Err(Refusal::Charset);
-        }
-        Ok(Needle::new(&pillarbox_message::decode_charset(
-            self.charset,
-            text,
-        )))
+    fn needle(&self, text: &[u8]) -> Needle {
+        Needle::new(&pillarbox_message::decode_charset(self.charset, text))
     }
 }
 

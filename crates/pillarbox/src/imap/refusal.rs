@@ -149,7 +149,7 @@ fn of_store(error: &store::Error) -> Wire {
         E::OverQuota { .. } => no(Code::OverQuota, "Over quota"),
         E::Full(_) => no(Code::Unavailable, "The server has no room to write"),
         E::Unavailable(_) => no(Code::Unavailable, "Storage is unavailable, try again later"),
-        E::Corrupt(_) => no(Code::ContactAdmin, "The mailbox is damaged"),
+        E::Corrupt(_) => no(Code::Corruption, "The mailbox is damaged"),
         _ => no(Code::ServerBug, "Internal error, see the server's log"),
     }
 }

@@ -1,5 +1,6 @@
 //! Conversations: what clients say, and what they must and must not see.
 
+mod answers;
 mod cli;
 mod crash;
 mod failing;

@@ -16,8 +16,10 @@ struct Entry {
     mailbox: Option<MailboxInfo>,
     subscribed: bool,
     has_children: bool,
-    /// It or something below it fits the selection (for RECURSIVEMATCH).
+    /// Something below it is subscribed.
     child_subscribed: bool,
+    /// Something below it is subscribed and does not match the patterns, so that only this tells of it.
+    hidden_subscribed: bool,
 }
 
 /// LIST.
@@ -29,7 +31,7 @@ pub(super) async fn list(session: &mut Session, list: &List<'_>) -> Outcome {
         return Ok(Completed::default());
     }
     let patterns = patterns(session, &list.reference, &list.patterns);
-    let entries = entries(session, delimiter).await?;
+    let entries = entries(session, delimiter, &patterns).await?;
     for (name, entry) in &entries {
         if matches(&patterns, name) {
             say(session, name, entry, list);
@@ -48,7 +50,7 @@ pub(super) async fn lsub(session: &mut Session, reference: &[u8], pattern: &[u8]
     }
     let patterns = patterns(session, reference, &[pattern.into()]);
     let recursive = pattern.ends_with(b"%");
-    let entries = entries(session, delimiter).await?;
+    let entries = entries(session, delimiter, &patterns).await?;
     for (name, entry) in &entries {
         let above = recursive && entry.child_subscribed && !entry.subscribed;
         if !(entry.subscribed || above) || !matches(&patterns, name) {
@@ -97,6 +99,7 @@ fn matches(patterns: &[Pattern], name: &MailboxName) -> bool {
 async fn entries(
     session: &Session,
     delimiter: Delimiter,
+    patterns: &[Pattern],
 ) -> Result<BTreeMap<MailboxName, Entry>, super::Refusal> {
     let account = session.user()?.account.id;
     let store = &session.endpoint.storage.store;
@@ -108,27 +111,35 @@ async fn entries(
     for name in store.subscriptions(account).await? {
         entries.entry(name).or_default().subscribed = true;
     }
-    add_ancestors(&mut entries, delimiter);
+    add_ancestors(&mut entries, delimiter, patterns);
     Ok(entries)
 }
 
-fn add_ancestors(entries: &mut BTreeMap<MailboxName, Entry>, delimiter: Delimiter) {
+fn add_ancestors(
+    entries: &mut BTreeMap<MailboxName, Entry>,
+    delimiter: Delimiter,
+    patterns: &[Pattern],
+) {
     let names: BTreeSet<(MailboxName, bool, bool)> = entries
         .iter()
         .map(|(name, entry)| (name.clone(), entry.mailbox.is_some(), entry.subscribed))
         .collect();
     for (name, exists, subscribed) in names {
+        let hidden = subscribed && !matches(patterns, &name);
         for above in name.ancestors(delimiter) {
             let entry = entries.entry(above).or_default();
             entry.has_children |= exists;
             entry.child_subscribed |= subscribed;
+            entry.hidden_subscribed |= hidden;
         }
     }
 }
 
 /// Writes the LIST response of a name, and its STATUS if asked, unless the selection options leave it out.
 fn say(session: &mut Session, name: &MailboxName, entry: &Entry, list: &List<'_>) {
-    let child_info = list.select.recursive_match && entry.child_subscribed;
+    // A name that is not subscribed itself is told only for what else would not be (RFC 5258 §3.5).
+    let below = entry.hidden_subscribed || (entry.subscribed && entry.child_subscribed);
+    let child_info = list.select.recursive_match && list.select.subscribed && below;
     if !selected(entry, list, child_info) {
         return;
     }
