@@ -47,7 +47,8 @@ fn check_name(name: &MailboxName) {
 
 /// A pattern matches as it is defined (RFC 3501 §6.3.8): each prefix of it with each prefix of the name.
 fn check_pattern(pattern: &str, name: &str) {
-    let pattern = pattern.replace(|c: char| c.is_ascii_uppercase(), "");
+    // INBOX is one name in any spelling; everything else is as it is written.
+    let pattern = pattern.replace(['x', 'X'], "");
     let mut reached = vec![vec![false; name.chars().count() + 1]; pattern.chars().count() + 1];
     reached[0][0] = true;
     for (at, p) in pattern.chars().enumerate() {
