@@ -1,13 +1,13 @@
 //! LOGIN, which no RFC defines (draft-murchison-sasl-login) and old clients need.
 
-use super::{Credentials, Failure, Secret, Step};
+use super::{Claim, Failure, Proof, Secret, Step};
 
 pub(super) const ASK_USER: &[u8] = b"Username:";
 const ASK_PASSWORD: &[u8] = b"Password:";
 
 /// LOGIN: a name, then a password.
 #[derive(Debug, Default)]
-pub enum Login {
+pub(super) enum Login {
     /// The name was asked for.
     #[default]
     User,
@@ -27,10 +27,10 @@ impl Login {
                 *self = Self::Password(user.to_owned());
                 Step::Challenge(ASK_PASSWORD.to_vec())
             }
-            Self::Password(user) => Step::Done(Credentials {
+            Self::Password(user) => Step::Done(Claim {
                 authorization: String::new(),
                 user,
-                password: Secret::new(response.to_vec()),
+                proof: Proof::Password(Secret::new(response.to_vec())),
             }),
             Self::Over => Step::Fail(Failure::Malformed),
         }

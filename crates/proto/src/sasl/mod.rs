@@ -1,66 +1,74 @@
-//! SASL exchanges (RFC 4422): what is said, not whether it is true.
+//! SASL exchanges (RFC 4422), on the server's side: what is said, not whether it is true. What has
+//! to be known for that (keys, a verdict on a token) is asked for by [`Step`]s, and random numbers
+//! are given.
 
+mod external;
+mod gs2;
+mod keys;
 mod login;
+mod mechanism;
+mod oauth;
 mod plain;
+mod scram;
+mod secret;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-pub use login::Login;
-pub use plain::Plain;
+pub use keys::{BadKeys, ITERATIONS, SALT_BYTES, Salt, ScramHash, ScramKeys};
+pub use mechanism::Mechanism;
+pub use secret::Secret;
 
-/// Mechanisms there is an exchange for, in order of preference.
-pub const MECHANISMS: &[&str] = &["PLAIN", "LOGIN"];
+use login::Login;
+use oauth::OAuth;
+use scram::Scram;
 
-/// A password. It can't be printed, and its memory is overwritten when it is dropped.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(Vec<u8>);
-
-impl Secret {
-    /// Takes a password.
-    #[must_use]
-    pub const fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-
-    /// The password, for whoever checks it.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The password, if it is UTF-8.
-    #[must_use]
-    pub fn text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
-    }
+/// Something of the TLS connection that both ends know and nobody between them (RFC 5056).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Binding {
+    /// The registered name of its type: `tls-exporter` (RFC 9266), `tls-server-end-point` (RFC
+    /// 5929 §4).
+    pub name: &'static str,
+    /// The data.
+    pub data: Vec<u8>,
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.fill(0);
-        // Says that the zeros are read, so that writing them is not left out.
-        std::hint::black_box(&self.0);
-    }
+/// What an exchange has to know of the connection it runs on.
+#[derive(Clone, Default, Debug)]
+pub struct Setting {
+    /// Channel bindings. `-PLUS` mechanisms must be announced if and only if there are some.
+    pub bindings: Vec<Binding>,
+    /// The server's nonce: printable, without commas, never the same twice, of 18 random bytes at
+    /// least.
+    pub nonce: String,
 }
 
 /// What a client says it is, and its proof.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Credentials {
+pub struct Claim {
     /// Whom it wants to act as; empty for itself.
     pub authorization: String,
-    /// Who it is.
+    /// Who it is. Empty if the proof says that.
     pub user: String,
-    /// Its password.
-    pub password: Secret,
+    /// What it shows for it.
+    pub proof: Proof,
+}
+
+/// What a client shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// A password, to be checked.
+    Password(Secret),
+    /// A bearer token, to be checked. If it is no good, see [`Exchange::reject`].
+    Token(Secret),
+    /// It knows the password of these of the keys that were given: nothing is left to be checked.
+    Keys(usize),
+    /// Nothing here: see the certificate that it showed.
+    External,
 }
 
 /// Why an exchange came to nothing.
@@ -72,6 +80,12 @@ pub enum Failure {
     NotBase64,
     /// The message is not what the mechanism says.
     Malformed,
+    /// The proof is bound to another connection, or somebody keeps the client from binding it.
+    ChannelBinding,
+    /// The proof is wrong: a wrong password, or an unknown user.
+    Proof,
+    /// What the client showed was not accepted.
+    Denied,
 }
 
 impl fmt::Display for Failure {
@@ -80,6 +94,9 @@ impl fmt::Display for Failure {
             Self::Cancelled => "Authentication cancelled",
             Self::NotBase64 => "Response is not base64",
             Self::Malformed => "Response does not fit the mechanism",
+            Self::ChannelBinding => "Channel binding does not fit the connection",
+            Self::Proof => "wrong password",
+            Self::Denied => "Not accepted",
         })
     }
 }
@@ -89,38 +106,46 @@ impl fmt::Display for Failure {
 pub enum Step {
     /// Send this (see [`push_challenge`]) and give the answer to [`Exchange::respond`].
     Challenge(Vec<u8>),
+    /// Find the keys of this user, and give them to [`Exchange::keys`].
+    Keys(ScramHash, String),
     /// The client has said all.
-    Done(Credentials),
+    Done(Claim),
     /// The exchange is over.
     Fail(Failure),
 }
 
 /// An exchange in progress.
 #[derive(Debug)]
-pub enum Exchange {
-    /// PLAIN.
-    Plain(Plain),
-    /// LOGIN.
+pub struct Exchange(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Plain,
     Login(Login),
+    External,
+    Scram(Box<Scram>),
+    OAuth(OAuth),
 }
 
 impl Exchange {
-    /// Starts an exchange by a mechanism's name, in any case, with the initial response if there is
-    /// one (RFC 4959). `None` if there is no such mechanism.
+    /// Starts an exchange, with the initial response if there is one (RFC 4959).
     #[must_use]
-    pub fn begin(mechanism: &str, initial: Option<&[u8]>) -> Option<(Self, Step)> {
-        let mut exchange = if mechanism.eq_ignore_ascii_case("PLAIN") {
-            Self::Plain(Plain)
-        } else if mechanism.eq_ignore_ascii_case("LOGIN") {
-            Self::Login(Login::default())
-        } else {
-            return None;
-        };
+    pub fn begin(mechanism: Mechanism, setting: Setting, initial: Option<&[u8]>) -> (Self, Step) {
+        let mut exchange = Self(match mechanism {
+            Mechanism::Plain => Kind::Plain,
+            Mechanism::Login => Kind::Login(Login::default()),
+            Mechanism::External => Kind::External,
+            Mechanism::OAuthBearer => Kind::OAuth(OAuth::Bearer),
+            Mechanism::XOAuth2 => Kind::OAuth(OAuth::X),
+            Mechanism::Scram { hash, plus } => {
+                Kind::Scram(Box::new(Scram::new(hash, plus, setting)))
+            }
+        });
         let step = match initial {
             Some(response) => exchange.message(response),
             None => Step::Challenge(exchange.greeting().to_vec()),
         };
-        Some((exchange, step))
+        (exchange, step)
     }
 
     /// Takes the line with which the client answers a challenge.
@@ -135,18 +160,43 @@ impl Exchange {
         }
     }
 
-    /// The challenge that asks for the first response.
-    const fn greeting(&self) -> &'static [u8] {
-        match self {
-            Self::Plain(_) => b"",
-            Self::Login(_) => login::ASK_USER,
+    /// Takes a message of the client's as it is, without base64.
+    #[must_use]
+    pub fn message(&mut self, response: &[u8]) -> Step {
+        match &mut self.0 {
+            Kind::Plain => plain::respond(response),
+            Kind::Login(login) => login.respond(response),
+            Kind::External => external::respond(response),
+            Kind::Scram(scram) => scram.respond(response),
+            Kind::OAuth(oauth) => oauth.respond(response),
         }
     }
 
-    fn message(&mut self, response: &[u8]) -> Step {
-        match self {
-            Self::Plain(plain) => plain.respond(response),
-            Self::Login(login) => login.respond(response),
+    /// Answers [`Step::Keys`]. A user without keys should get [`ScramKeys::of_nobody`], so that it
+    /// does not show that there is none.
+    #[must_use]
+    pub fn keys(&mut self, keys: Vec<ScramKeys>) -> Step {
+        match &mut self.0 {
+            Kind::Scram(scram) => scram.keys(keys),
+            _ => Step::Fail(Failure::Malformed),
+        }
+    }
+
+    /// Says that what the client showed was not accepted. It hears of it here if the mechanism has
+    /// a way to tell why; `error` is that text (RFC 7628 §3.2.2).
+    #[must_use]
+    pub fn reject(&mut self, error: &[u8]) -> Step {
+        match &mut self.0 {
+            Kind::OAuth(oauth) => oauth.reject(error),
+            _ => Step::Fail(Failure::Denied),
+        }
+    }
+
+    /// The challenge that asks for the first response.
+    const fn greeting(&self) -> &'static [u8] {
+        match self.0 {
+            Kind::Login(_) => login::ASK_USER,
+            _ => b"",
         }
     }
 }
@@ -161,106 +211,4 @@ pub fn push_challenge(out: &mut Vec<u8>, challenge: &[u8]) {
 /// Decodes base64, strictly.
 pub(crate) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn credentials(authorization: &str, user: &str, password: &str) -> Step {
-        Step::Done(Credentials {
-            authorization: authorization.into(),
-            user: user.into(),
-            password: Secret::new(password.into()),
-        })
-    }
-
-    /// RFC 4616 §4.
-    #[test]
-    fn plain_in_one_message() {
-        let (_, step) = Exchange::begin("plain", Some(b"\0tim\0tanstaaftanstaaf")).unwrap();
-        assert_eq!(step, credentials("", "tim", "tanstaaftanstaaf"));
-        let (_, step) = Exchange::begin("PLAIN", Some(b"Ursel\0Kurt\0xipj3plmq")).unwrap();
-        assert_eq!(step, credentials("Ursel", "Kurt", "xipj3plmq"));
-    }
-
-    #[test]
-    fn plain_after_an_empty_challenge() {
-        let (mut exchange, step) = Exchange::begin("PLAIN", None).unwrap();
-        assert_eq!(step, Step::Challenge(Vec::new()));
-        assert_eq!(
-            exchange.respond(b"AHRpbQB0YW5zdGFhZnRhbnN0YWFm"),
-            credentials("", "tim", "tanstaaftanstaaf")
-        );
-    }
-
-    #[test]
-    fn login_asks_twice() {
-        let (mut exchange, step) = Exchange::begin("LOGIN", None).unwrap();
-        assert_eq!(step, Step::Challenge(b"Username:".to_vec()));
-        assert_eq!(
-            exchange.respond(b"dGlt"),
-            Step::Challenge(b"Password:".to_vec())
-        );
-        assert_eq!(
-            exchange.respond(b"c2VjcmV0"),
-            credentials("", "tim", "secret")
-        );
-        assert_eq!(
-            exchange.respond(b"c2VjcmV0"),
-            Step::Fail(Failure::Malformed),
-            "it is over"
-        );
-    }
-
-    #[test]
-    fn login_with_an_initial_response() {
-        let (mut exchange, step) = Exchange::begin("login", Some(b"tim")).unwrap();
-        assert_eq!(step, Step::Challenge(b"Password:".to_vec()));
-        assert_eq!(exchange.respond(b""), credentials("", "tim", ""));
-    }
-
-    #[test]
-    fn what_ends_an_exchange() {
-        let after = |line: &[u8]| Exchange::begin("PLAIN", None).unwrap().0.respond(line);
-        assert_eq!(after(b"*"), Step::Fail(Failure::Cancelled));
-        assert_eq!(after(b"?"), Step::Fail(Failure::NotBase64));
-        assert_eq!(
-            after(b"AHRpbQ"),
-            Step::Fail(Failure::NotBase64),
-            "padding is missing"
-        );
-        assert_eq!(after(b""), Step::Fail(Failure::Malformed));
-        let plain = |message: &[u8]| Exchange::begin("PLAIN", Some(message)).unwrap().1;
-        for message in [
-            &b"\0tim"[..],
-            b"\0\0secret",
-            b"\0tim\0",
-            b"\0tim\0a\0b",
-            b"\0\xff\0a",
-        ] {
-            assert_eq!(
-                plain(message),
-                Step::Fail(Failure::Malformed),
-                "{message:?}"
-            );
-        }
-        assert!(Exchange::begin("GSSAPI", None).is_none());
-    }
-
-    #[test]
-    fn challenges_are_base64() {
-        let mut out = Vec::new();
-        push_challenge(&mut out, b"");
-        push_challenge(&mut out, b"Username:");
-        assert_eq!(out, b"+ \r\n+ VXNlcm5hbWU6\r\n");
-    }
-
-    #[test]
-    fn a_password_is_not_printed() {
-        let Step::Done(credentials) = credentials("", "tim", "hidden") else {
-            unreachable!();
-        };
-        assert!(!format!("{credentials:?}").contains("hidden"));
-    }
 }
