@@ -6,6 +6,7 @@ use pillarbox_config::{Bound, Error};
 
 use super::Assembly;
 use super::endpoint::keep;
+use crate::auth::Cache;
 use crate::auth::login::Login;
 use crate::endpoint::{EndpointKind, Protocol};
 use crate::imap::directives::{DIRECTIVES, limits};
@@ -55,6 +56,14 @@ fn build<'t>(
     })
 }
 
+/// Without random numbers there is no cache, and all else goes on.
+fn cache(bound: &Bound<'_>) -> Option<Cache> {
+    let lifetime = bound.duration("auth_cache");
+    (!lifetime.is_zero())
+        .then(|| Cache::new(lifetime))
+        .flatten()
+}
+
 fn login<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Login> {
     let mut errors = Vec::new();
     let mut providers = Vec::new();
@@ -76,6 +85,9 @@ fn login<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Login> {
         auth_normalize: normalize("auth_map_normalize"),
         storage_map,
         storage_normalize: normalize("storage_map_normalize"),
+        certificate_map: None,
         penalties: Arc::clone(&assembly.penalties),
+        cache: cache(bound),
+        salt_secret: assembly.salt_secret()?,
     })
 }

@@ -28,8 +28,8 @@ pub use imap::ImapBlock;
 pub use registry::{endpoints, modules};
 pub use server::{Options, Server, assemble, globals, instance};
 
-use crate::auth::Provider;
 use crate::auth::penalty::Penalties;
+use crate::auth::{Provider, salt_secret};
 use crate::log::Logger;
 use crate::module::{Built, Declaration, Module, Offer, Parts};
 use crate::net::tls::{self, Acme, Orders, TlsSettings};
@@ -62,6 +62,7 @@ pub struct Assembly<'t> {
     /// failed.
     tls: Vec<(Span, Option<TlsSettings>)>,
     warnings: Vec<Error>,
+    beginning: Span,
 }
 
 /// A module's block at top level.
@@ -106,6 +107,7 @@ impl<'t> Assembly<'t> {
             orders: Arc::clone(&options.orders),
             tls: Vec::new(),
             warnings: Vec::new(),
+            beginning: tree.beginning(),
         };
         assembly.warn_of_globals();
         let mut endpoints = Vec::new();
@@ -160,6 +162,22 @@ impl<'t> Assembly<'t> {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The secret of which the salts of unknown users are made, and of those without keys.
+    ///
+    /// # Errors
+    /// Its file can't be used.
+    pub fn salt_secret(&self) -> Built<Arc<[u8; 32]>> {
+        if self.mode == Mode::Verify {
+            return Ok(Arc::default());
+        }
+        let state_dir = &self.globals.state_dir;
+        let secret = salt_secret::load(state_dir).map_err(|error| {
+            let message = format!("the salt secret in {}: {error}", state_dir.display());
+            vec![Error::new(self.beginning, message)]
+        })?;
+        Ok(Arc::new(secret))
     }
 
     /// What is said for the whole server.

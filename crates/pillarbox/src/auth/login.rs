@@ -1,16 +1,21 @@
 //! A login: from what was typed to a storage account.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use pillarbox_proto::sasl::{Binding, Mechanism};
+
+use super::cache::Cache;
 use super::penalty::Penalties;
-use super::{Denied, Provider};
+use super::{Denied, Offers, Provider};
 use crate::net::Peer;
 use crate::normalize::Normalize;
 use crate::secret::Secret;
 use crate::table::Table;
 
 /// How an endpoint lets users in. The same for every mechanism.
+#[derive(Default)]
 pub struct Login {
     /// Asked in this order; the first that accepts decides.
     pub providers: Vec<Arc<dyn Provider>>,
@@ -22,26 +27,107 @@ pub struct Login {
     pub storage_map: Option<Arc<dyn Table>>,
     /// Applied before `storage_map`.
     pub storage_normalize: Normalize,
+    /// Makes the name of a user of one in a client's certificate.
+    pub certificate_map: Option<Arc<dyn Table>>,
     /// Who has to wait, over all endpoints.
     pub penalties: Arc<Penalties>,
+    /// Passwords that were right a moment ago.
+    pub cache: Option<Cache>,
+    /// Of what the salts of those who have none are made. It has to outlive restarts.
+    pub salt_secret: Arc<[u8; 32]>,
+}
+
+/// What a connection shows of who is at its other end.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Where it comes from.
+    pub peer: Peer,
+    /// What proofs can be bound to. Empty without TLS.
+    pub bindings: Vec<Binding>,
+    /// Names in the certificate that the client showed and TLS has verified.
+    pub certificate_names: Arc<[String]>,
+}
+
+impl Origin {
+    /// A connection that shows nothing but where it comes from.
+    #[must_use]
+    pub fn bare(peer: Peer) -> Self {
+        Self {
+            peer,
+            bindings: Vec::new(),
+            certificate_names: Arc::default(),
+        }
+    }
+
+    /// Its address. Over a unix socket there is none.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match &self.peer {
+            Peer::Ip(address) => Some(address.ip()),
+            Peer::Unix => None,
+        }
+    }
 }
 
 impl Login {
+    /// The mechanisms there are for a connection on which credentials may be shown, best first.
+    #[must_use]
+    pub fn mechanisms(&self, origin: &Origin, sasl_login: bool) -> Vec<Mechanism> {
+        let offers = self.offers();
+        let offered = |mechanism: &Mechanism| match *mechanism {
+            Mechanism::Scram { hash, plus } => {
+                offers.scram(hash) && (!plus || !origin.bindings.is_empty())
+            }
+            Mechanism::External => !origin.certificate_names.is_empty(),
+            Mechanism::OAuthBearer | Mechanism::XOAuth2 => offers.tokens,
+            Mechanism::Plain => offers.passwords,
+            Mechanism::Login => offers.passwords && sasl_login,
+        };
+        Mechanism::ALL.into_iter().filter(offered).collect()
+    }
+
+    /// Whether there is anybody who knows passwords.
+    #[must_use]
+    pub fn takes_passwords(&self) -> bool {
+        self.offers().passwords
+    }
+
+    fn offers(&self) -> Offers {
+        Offers::together(self.providers.iter().map(|provider| provider.offers()))
+    }
+
     /// Checks a password and names the storage account, which may not exist yet. It is made of the
     /// name as typed, never of the one that the providers were given.
     ///
     /// # Errors
     /// See [`Denied`].
     pub async fn login(&self, user: &str, password: &Secret) -> Result<String, Denied> {
-        let name = translate(self.auth_normalize, self.auth_map.as_deref(), user).await;
-        match name {
-            Ok(name) => first_accepting(&self.providers, &name, password).await?,
+        match self.auth_name(user).await {
+            Ok(name) => self.authenticate(&name, password).await?,
             Err(denied) => {
                 self.decoy(password).await;
                 return Err(denied);
             }
         }
-        translate(self.storage_normalize, self.storage_map.as_deref(), user).await
+        self.storage_name(user).await
+    }
+
+    async fn authenticate(&self, name: &str, password: &Secret) -> Result<(), Denied> {
+        let Some(cache) = &self.cache else {
+            return first_accepting(&self.providers, name, password).await;
+        };
+        // Of before it is asked: if it changes meanwhile, the answer is an old one.
+        let generation = self.generation();
+        if cache.knows(name, password, generation, Instant::now()) {
+            return Ok(());
+        }
+        first_accepting(&self.providers, name, password).await?;
+        cache.remember(name, password, generation, Instant::now());
+        Ok(())
+    }
+
+    fn generation(&self) -> u64 {
+        let generations = self.providers.iter().map(|provider| provider.generation());
+        generations.fold(0, u64::wrapping_add)
     }
 
     /// As [`Login::login`], after the time that failures from this address and for this user call
@@ -51,26 +137,48 @@ impl Login {
     /// See [`Denied`].
     pub async fn login_from(
         &self,
-        peer: &Peer,
+        origin: &Origin,
         user: &str,
         password: &Secret,
     ) -> Result<String, Denied> {
-        let address = match peer {
-            Peer::Ip(address) => Some(address.ip()),
-            Peer::Unix => None,
-        };
-        // One user under several spellings is one.
-        let account = self.auth_normalize.apply(user);
-        let account = account.as_deref().unwrap_or(user);
-        tokio::time::sleep(self.penalties.delay(address, account, Instant::now())).await;
+        self.wait(origin, user).await;
         let outcome = self.login(user, password).await;
-        match &outcome {
-            Ok(_) => self.penalties.succeeded(address, account, Instant::now()),
-            Err(Denied::Credentials(_)) => self.penalties.failed(address, account, Instant::now()),
-            // Nobody's fault.
-            Err(Denied::Unavailable(_)) => {}
-        }
+        self.settle(origin, user, outcome.as_ref().err());
         outcome
+    }
+
+    /// Waits for as long as failures from this address and for this user call for.
+    pub(super) async fn wait(&self, origin: &Origin, user: &str) {
+        let account = self.account(user);
+        let now = Instant::now();
+        tokio::time::sleep(self.penalties.delay(origin.address(), &account, now)).await;
+    }
+
+    /// Counts how an attempt ended.
+    pub(super) fn settle(&self, origin: &Origin, user: &str, denied: Option<&Denied>) {
+        let (address, account, now) = (origin.address(), self.account(user), Instant::now());
+        match denied {
+            None => self.penalties.succeeded(address, &account, now),
+            Some(Denied::Credentials(_)) => self.penalties.failed(address, &account, now),
+            // Nobody's fault.
+            Some(Denied::Unavailable(_)) => {}
+        }
+    }
+
+    /// One user under several spellings is one.
+    pub(super) fn account(&self, user: &str) -> String {
+        let account = self.auth_normalize.apply(user);
+        account.unwrap_or_else(|_| user.to_owned())
+    }
+
+    /// The name that providers know a user by.
+    pub(super) async fn auth_name(&self, user: &str) -> Result<String, Denied> {
+        translate(self.auth_normalize, self.auth_map.as_deref(), user).await
+    }
+
+    /// The name of a user's storage account.
+    pub(super) async fn storage_name(&self, user: &str) -> Result<String, Denied> {
+        translate(self.storage_normalize, self.storage_map.as_deref(), user).await
     }
 
     async fn decoy(&self, password: &Secret) {
@@ -117,6 +225,22 @@ pub(super) async fn first_accepting(
         ))),
         denied => Err(denied),
     }
+}
+
+/// Asks providers whose a token is, until one knows. Says which of them it was.
+pub(super) async fn first_token<'p>(
+    providers: &'p [Arc<dyn Provider>],
+    token: &Secret,
+) -> Result<(&'p dyn Provider, String), Denied> {
+    let mut denied = Denied::Credentials("there is no auth. provider for tokens".to_owned());
+    for provider in providers.iter().filter(|provider| provider.offers().tokens) {
+        match (provider.token(token).await, &denied) {
+            (Ok(user), _) => return Ok((&**provider, user)),
+            (Err(_), Denied::Unavailable(_)) => {}
+            (Err(why), Denied::Credentials(_)) => denied = why,
+        }
+    }
+    Err(denied)
 }
 
 #[cfg(test)]
@@ -182,11 +306,7 @@ mod tests {
                 .iter()
                 .map(|&fake| Arc::clone(fake) as Arc<dyn Provider>)
                 .collect(),
-            auth_map: None,
-            auth_normalize: Normalize::Auto,
-            storage_map: None,
-            storage_normalize: Normalize::Auto,
-            penalties: Arc::default(),
+            ..Login::default()
         }
     }
 
@@ -300,7 +420,7 @@ mod tests {
         let waits = |fake: Arc<Fake>, password: &str| {
             let login = login(&[&fake]);
             for _ in 0..5 {
-                let _ = now(login.login_from(&Peer::Unix, "A", &secret(password)));
+                let _ = now(login.login_from(&Origin::bare(Peer::Unix), "A", &secret(password)));
             }
             login.penalties.delay(None, "a", Instant::now()) > Duration::ZERO
         };

@@ -1,18 +1,29 @@
 //! `auth.pass_table`: password hashes in a table.
 
+mod manage;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, bail};
-use pillarbox_config::{Directive, Kind, Reference};
+use anyhow::Context;
+use pillarbox_config::{Bound, Directive, Error, Kind, Reference};
+use pillarbox_proto::sasl::ScramHash;
+use tokio::runtime::Handle;
 
-use super::hash::{Hash, Stored, compute};
-use super::{Denied, Provider};
+use super::credentials::Credentials;
+use super::hash::{Stored, compute};
+use super::last_use::{self, LastUse};
+use super::{Denied, LabelledKeys, Offers, Provider};
 use crate::Answer;
-use crate::assemble::Assembly;
+use crate::assemble::{Assembly, Mode};
 use crate::module::{Built, Declaration, Module, Offer, Parts};
 use crate::normalize::Normalize;
 use crate::secret::Secret;
 use crate::table::{Table, TableError, WritableTable};
+
+pub use manage::Described;
 
 pub(crate) const MODULE: Module = Module {
     name: "auth.pass_table",
@@ -22,10 +33,18 @@ pub(crate) const MODULE: Module = Module {
     doc: "Checks passwords against hashes in a table, whose keys are the user names in lower \
           case (`precis_casefold`) and whose values are `bcrypt:...`, `argon2:...` or \
           `sha256:...`. With a table that can be changed, the command line can list, create and \
-          remove users.",
+          remove users.\n\nAfter the hash there can be keys for SCRAM, as `pillarbox creds` writes \
+          them, separated by a space: `scram-sha-256:...`. A user can have up to 16 passwords, \
+          such as one for each device: in one value with ` | ` between them, or as several values \
+          of the key. All but one have a label (`label=phone`). Up to four of them may be such \
+          that people chose; the others are generated. When a password was last used is kept in \
+          the table, too, if it can be changed, under the key `last-use NAME`.",
     directives: DIRECTIVES,
     build: |assembly, declaration| {
         let credentials = Arc::new(PassTable::build(assembly, declaration)?);
+        if assembly.mode() == Mode::Run {
+            credentials.look_soon();
+        }
         Ok(Parts {
             provider: Some(Arc::clone(&credentials) as Arc<dyn Provider>),
             table: Some(Arc::clone(&credentials) as Arc<dyn Table>),
@@ -36,13 +55,27 @@ pub(crate) const MODULE: Module = Module {
 };
 
 /// The directives of the block.
-const DIRECTIVES: &[Directive] = &[Directive::new(
-    "table",
-    Kind::Module("table"),
-    "",
-    "The table of users and hashes.",
-)
-.required()];
+const DIRECTIVES: &[Directive] = &[
+    Directive::new(
+        "table",
+        Kind::Module("table"),
+        "",
+        "The table of users and hashes.",
+    )
+    .required(),
+    Directive::new(
+        "scram",
+        Kind::TextList,
+        "auto",
+        "The SCRAM mechanisms that are offered: `sha-256`, `sha-1` or both; `off`; or `auto`, \
+         those for which all users have keys, as far as the table can be listed and has no more \
+         than 10,000 users. A client that can choose SCRAM does, and a user without keys can't log \
+         in with it.",
+    ),
+];
+
+/// Users that are looked at to find out whether all have keys.
+const LOOKED_AT: usize = 10_000;
 
 /// The provider. Also a table of users and their hashes, so beware of where it is used as one.
 pub struct PassTable {
@@ -50,15 +83,82 @@ pub struct PassTable {
     /// The hash last seen: an unknown user's password is checked against it in vain, and so takes
     /// as long as any other.
     stand_in: Mutex<Stored>,
+    /// The most slow checks that a wrong password has cost: every wrong password costs as many.
+    slowest: AtomicUsize,
+    scram: Scram,
+    last_use: Arc<LastUse>,
+    generation: AtomicU64,
+    /// Held from reading a user's credentials to writing them.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// Which SCRAM mechanisms are offered, as bits of [`bit`].
+struct Scram {
+    auto: bool,
+    offered: AtomicU8,
+}
+
+const fn bit(hash: ScramHash) -> u8 {
+    match hash {
+        ScramHash::Sha256 => 1,
+        ScramHash::Sha1 => 2,
+    }
+}
+
+impl Scram {
+    const fn auto() -> Self {
+        Self {
+            auto: true,
+            offered: AtomicU8::new(0),
+        }
+    }
+
+    fn build(bound: &Bound<'_>) -> Built<Self> {
+        let mut offered = 0;
+        let Some(node) = bound.node("scram") else {
+            return Ok(Self::auto());
+        };
+        match &node.args[..] {
+            [only] if only.text == "auto" => return Ok(Self::auto()),
+            [only] if only.text == "off" => {}
+            words => {
+                for word in words {
+                    offered |= match word.text.as_str() {
+                        "sha-256" => bit(ScramHash::Sha256),
+                        "sha-1" => bit(ScramHash::Sha1),
+                        other => {
+                            let message = format!("there is no SCRAM mechanism of {other}");
+                            let error = Error::new(word.span, message);
+                            let help = "`auto` or `off`, or one or both of `sha-256` and `sha-1`";
+                            return Err(vec![error.help(help)]);
+                        }
+                    };
+                }
+            }
+        }
+        Ok(Self {
+            auto: false,
+            offered: offered.into(),
+        })
+    }
 }
 
 impl PassTable {
     /// Credentials in a table.
     #[must_use]
     pub fn new(table: Arc<dyn Table>) -> Self {
+        Self::with(table, Scram::auto())
+    }
+
+    fn with(table: Arc<dyn Table>, scram: Scram) -> Self {
         Self {
+            last_use: Arc::new(LastUse::new(Arc::clone(&table))),
             table,
             stand_in: Mutex::default(),
+            slowest: AtomicUsize::new(1),
+            scram,
+            generation: AtomicU64::default(),
+            changing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -75,7 +175,8 @@ impl PassTable {
         }
         let bound = declaration.bind(DIRECTIVES)?;
         let node = bound.node("table").ok_or_else(Vec::new)?;
-        Ok(Self::new(assembly.table(node)?))
+        let scram = Scram::build(&bound)?;
+        Ok(Self::with(assembly.table(node)?, scram))
     }
 
     /// The table that they are in.
@@ -89,10 +190,11 @@ impl PassTable {
         Ok(Normalize::PrecisCasefold.apply(user)?)
     }
 
-    async fn stored(&self, user: &str) -> Result<Option<String>, TableError> {
+    /// All that is kept of a user; nothing of an unknown one.
+    async fn values(&self, user: &str) -> Result<Vec<String>, TableError> {
         match Self::key(user) {
-            Ok(key) => self.table.lookup(&key).await,
-            Err(_) => Ok(None),
+            Ok(key) if !last_use::is_row(&key) => self.table.lookup_all(&key).await,
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -101,66 +203,46 @@ impl PassTable {
         table.context("the table of these credentials can't be changed from here")
     }
 
-    /// All users.
-    ///
-    /// # Errors
-    /// The table can't be listed.
-    pub async fn users(&self) -> Result<Vec<String>, anyhow::Error> {
-        self.writable()?.keys().await
-    }
-
-    /// Adds a user, and says under which name.
-    ///
-    /// # Errors
-    /// There is such a user, or the name, the password or the table won't do. Nothing has changed.
-    pub async fn create(
-        &self,
-        user: &str,
-        password: Secret,
-        hash: Hash,
-    ) -> Result<String, anyhow::Error> {
-        let key = Self::key(user)?;
-        if self.table.lookup(&key).await?.is_some() {
-            bail!("credentials for {key} exist already");
+    /// Finds out which SCRAM mechanisms can be offered, as far as that is not said.
+    async fn look(&self) {
+        if self.scram.auto {
+            let offered = self.keys_of_all().await.unwrap_or_default();
+            self.scram.offered.store(offered, Ordering::Relaxed);
         }
-        self.set(key, password, hash).await
     }
 
-    /// Changes a user's password, and says under which name.
-    ///
-    /// # Errors
-    /// There is no such user, or the password or the table won't do. Nothing has changed.
-    pub async fn change(
-        &self,
-        user: &str,
-        password: Secret,
-        hash: Hash,
-    ) -> Result<String, anyhow::Error> {
-        let key = Self::key(user)?;
-        if self.table.lookup(&key).await?.is_none() {
-            bail!("there are no credentials for {key}");
+    /// As [`PassTable::look`], beside all else, if there is a runtime.
+    fn look_soon(self: &Arc<Self>) {
+        if let Ok(handle) = Handle::try_current() {
+            let this = Arc::clone(self);
+            handle.spawn(async move { this.look().await });
         }
-        self.set(key, password, hash).await
     }
 
-    async fn set(
-        &self,
-        key: String,
-        password: Secret,
-        hash: Hash,
-    ) -> Result<String, anyhow::Error> {
-        let table = self.writable()?;
-        let stored = compute(move || hash.create(&password)).await??;
-        table.set(&key, &stored).await?;
-        Ok(key)
-    }
-
-    /// Removes a user; says whether there was one.
-    ///
-    /// # Errors
-    /// The name or the table won't do.
-    pub async fn remove(&self, user: &str) -> Result<bool, anyhow::Error> {
-        self.writable()?.remove(&Self::key(user)?).await
+    /// The mechanisms for which every user has keys.
+    async fn keys_of_all(&self) -> Result<u8, anyhow::Error> {
+        let users = self.users().await?;
+        if users.len() > LOOKED_AT {
+            return Ok(0);
+        }
+        // Those who come get keys for the first alone, if nobody asks for more.
+        let mut all = match users.is_empty() {
+            true => bit(ScramHash::Sha256),
+            false => bit(ScramHash::Sha256) | bit(ScramHash::Sha1),
+        };
+        for user in users {
+            let credentials = Credentials::parse(&self.table.lookup_all(&user).await?)?;
+            for hash in [ScramHash::Sha256, ScramHash::Sha1] {
+                let usable = credentials.scram(hash).len();
+                if usable < credentials.all().len() {
+                    all &= !bit(hash);
+                }
+            }
+            if all == 0 {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     fn stand_in(&self) -> Stored {
@@ -168,30 +250,56 @@ impl PassTable {
         stand_in.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn remember(&self, stored: &Stored) {
+    /// Notes what a check costs.
+    fn remember(&self, credentials: &Credentials) {
+        self.slowest
+            .fetch_max(credentials.slow(), Ordering::Relaxed);
+        let Some(stored) = credentials.sample() else {
+            return;
+        };
         let mut stand_in = self.stand_in.lock().unwrap_or_else(PoisonError::into_inner);
         if *stand_in != *stored {
             stand_in.clone_from(stored);
         }
     }
 
-    /// The verdict on a user whose hash is known to be `stored`.
-    async fn check(&self, stored: &str, password: &Secret) -> Result<(), Denied> {
-        let stored = match Stored::parse(stored) {
-            Ok(stored) => stored,
+    /// The verdict on a user of whom this is kept; the label of the password if it is right.
+    async fn check(&self, values: &[String], password: &Secret) -> Result<String, Denied> {
+        let credentials = match Credentials::parse(values) {
+            Ok(credentials) => credentials,
             Err(error) => {
                 self.decoy(password).await;
                 return Err(Denied::Credentials(format!("{error:#}")));
             }
         };
-        self.remember(&stored);
-        let password = password.clone();
-        match compute(move || stored.verify(&password)).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(Denied::Credentials("wrong password".to_owned())),
+        self.remember(&credentials);
+        let missing = self.slowest() - credentials.slow().min(self.slowest());
+        let (stand_in, password) = (self.stand_in(), password.clone());
+        let verdict = compute(move || {
+            let verdict = credentials.verify(&password);
+            let verdict = verdict.map(|label| label.map(str::to_owned));
+            if !matches!(verdict, Ok(Some(_))) {
+                in_vain(&stand_in, &password, missing);
+            }
+            verdict
+        });
+        match verdict.await {
+            Ok(Ok(Some(label))) => Ok(label),
+            Ok(Ok(None)) => Err(Denied::Credentials("wrong password".to_owned())),
             Ok(Err(error)) => Err(Denied::Credentials(format!("{error:#}"))),
             Err(error) => Err(Denied::Unavailable(error)),
         }
+    }
+
+    fn slowest(&self) -> usize {
+        self.slowest.load(Ordering::Relaxed)
+    }
+}
+
+/// Checks a password for the time it takes.
+fn in_vain(stand_in: &Stored, password: &Secret, times: usize) {
+    for _ in 0..times {
+        let _ = stand_in.verify(password);
     }
 }
 
@@ -202,124 +310,60 @@ impl Provider for PassTable {
         password: &'a Secret,
     ) -> Answer<'a, Result<(), Denied>> {
         Box::pin(async move {
-            match self.stored(user).await {
-                Ok(Some(stored)) => self.check(&stored, password).await,
-                Ok(None) => {
-                    self.decoy(password).await;
-                    Err(Denied::Credentials("unknown user".to_owned()))
-                }
-                Err(error) => Err(Denied::Unavailable(error)),
+            let values = self.values(user).await.map_err(Denied::Unavailable)?;
+            if values.is_empty() {
+                self.decoy(password).await;
+                return Err(Denied::Credentials("unknown user".to_owned()));
             }
+            let label = self.check(&values, password).await?;
+            self.scram_used(user, &label);
+            Ok(())
         })
     }
 
     fn decoy<'a>(&'a self, password: &'a Secret) -> Answer<'a, ()> {
         Box::pin(async move {
             let (stand_in, password) = (self.stand_in(), password.clone());
+            let times = self.slowest();
             // Only the time counts.
-            let _ = compute(move || stand_in.verify(&password)).await;
+            let _ = compute(move || in_vain(&stand_in, &password, times)).await;
         })
+    }
+
+    fn offers(&self) -> Offers {
+        let offered = self.scram.offered.load(Ordering::Relaxed);
+        Offers {
+            scram_sha_256: offered & bit(ScramHash::Sha256) != 0,
+            scram_sha_1: offered & bit(ScramHash::Sha1) != 0,
+            ..Offers::PASSWORDS
+        }
+    }
+
+    fn scram_keys<'a>(
+        &'a self,
+        user: &'a str,
+        hash: ScramHash,
+    ) -> Answer<'a, Result<Vec<LabelledKeys>, Denied>> {
+        Box::pin(async move {
+            let values = self.values(user).await.map_err(Denied::Unavailable)?;
+            let credentials = Credentials::parse(&values);
+            Ok(credentials.map_or_else(|_| Vec::new(), |credentials| credentials.scram(hash)))
+        })
+    }
+
+    fn scram_used(&self, user: &str, label: &str) {
+        if let Ok(key) = Self::key(user) {
+            self.last_use.note(&key, label);
+        }
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 }
 
 impl Table for PassTable {
     fn lookup<'a>(&'a self, key: &'a str) -> Answer<'a, Result<Option<String>, TableError>> {
-        Box::pin(self.stored(key))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{now, parts, refused, secret};
-
-    /// `123` by bcrypt, at its lowest cost.
-    fn hash() -> String {
-        Hash::Bcrypt { cost: 4 }.create(&secret("123")).unwrap()
-    }
-
-    fn pass_table(table: &str) -> Arc<PassTable> {
-        let text = format!("auth.pass_table x {{\n table {table}\n}}");
-        parts(&text, "x").credentials.unwrap()
-    }
-
-    fn denied(outcome: Result<(), Denied>) -> String {
-        match outcome {
-            Err(Denied::Credentials(why)) => why,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_password_opens_in_any_case_of_the_name() {
-        let provider = pass_table(&format!(
-            "static {{ \n entry user@example.org {:?}\n}}",
-            hash()
-        ));
-        let login =
-            |user: &str, password: &str| now(provider.authenticate(user, &secret(password)));
-        login("user@example.org", "123").unwrap();
-        login("User@EXAMPLE.org", "123").unwrap();
-        assert_eq!(denied(login("user@example.org", "124")), "wrong password");
-        assert_eq!(denied(login("user@example.org", "")), "wrong password");
-        assert_eq!(denied(login("other@example.org", "123")), "unknown user");
-        assert_eq!(denied(login("a b", "123")), "unknown user");
-        assert_eq!(denied(login("", "123")), "unknown user");
-    }
-
-    #[test]
-    fn damaged_entries_let_nobody_in() {
-        let provider = pass_table("static {\n entry a 123\n entry b md5:123\n entry c argon2:1\n}");
-        let login = |user: &str| denied(now(provider.authenticate(user, &secret("123"))));
-        assert_eq!(login("a"), "no hash tag");
-        assert_eq!(login("b"), "unknown hash: md5");
-        assert_eq!(login("c"), "argon2: not five fields");
-    }
-
-    /// The stand-in is of the kind and cost of the hashes that are in use.
-    #[test]
-    fn unknown_users_cost_what_known_ones_do() {
-        let provider = pass_table(&format!("static {{\n entry a {:?}\n}}", hash()));
-        assert_eq!(provider.stand_in(), Stored::default());
-        let _ = now(provider.authenticate("a", &secret("x")));
-        assert_eq!(
-            provider.stand_in(),
-            Stored::parse(&hash_of(&provider)).unwrap()
-        );
-        assert_eq!(
-            denied(now(provider.authenticate("b", &secret("123")))),
-            "unknown user",
-            "not even with the password of the stand-in"
-        );
-    }
-
-    fn hash_of(provider: &PassTable) -> String {
-        now(Table::lookup(provider, "a")).unwrap().unwrap()
-    }
-
-    #[test]
-    fn the_command_line_manages_users() {
-        let provider = pass_table("sql_table {\n driver sqlite3\n dsn :memory:\n table_name t\n}");
-        let cheap = Hash::Bcrypt { cost: 4 };
-        assert_eq!(
-            now(provider.create("Ann", secret("1"), cheap)).unwrap(),
-            "ann"
-        );
-        assert!(now(provider.create("ann", secret("2"), cheap)).is_err());
-        assert!(now(provider.change("bob", secret("2"), cheap)).is_err());
-        now(provider.change("ann", secret("2"), cheap)).unwrap();
-        assert_eq!(now(provider.users()).unwrap(), ["ann"]);
-        now(provider.authenticate("ann", &secret("2"))).unwrap();
-        assert!(now(provider.remove("ANN")).unwrap());
-        assert!(!now(provider.remove("ann")).unwrap());
-        let fixed = pass_table("static {\n entry a b\n}");
-        assert!(now(fixed.users()).is_err());
-    }
-
-    #[test]
-    fn the_table_may_be_written_in_place() {
-        let text = "auth.plain_separate x {\n pass pass_table static {\n entry a b\n }\n}";
-        assert!(parts(text, "x").provider.is_some());
-        assert!(refused("auth.pass_table x", "x").contains("missing required directive: table"));
+        Box::pin(async move { Ok(self.values(key).await?.into_iter().next()) })
     }
 }

@@ -25,21 +25,32 @@ const LONGEST_BY_ACCOUNT: Duration = Duration::from_secs(4);
 const HEALS: Duration = Duration::from_secs(60);
 /// Failures that are counted at most, so that all are healed within the hour.
 const MOST: u32 = 30;
-/// Entries in each of the two generations; about 5 MB together.
+/// Entries in each generation of failures and of logins; about 8 MB together.
 const ENTRIES: usize = 65_536;
+
+/// How long an address stays known for a user who logged in from it.
+const KNOWN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Who failed how often, lately.
 pub struct Penalties {
-    entries: Mutex<Generations>,
+    entries: Mutex<Generations<Key, Entry>>,
+    /// When whom has logged in from where: account and address together, as numbers.
+    known: Mutex<Generations<u64, Instant>>,
     /// Account names are kept as numbers, which are of one size and can't be chosen to collide.
     hasher: RandomState,
 }
 
 /// When the young entries are too many, they become the old ones, and the old ones are forgotten.
-#[derive(Default)]
-struct Generations {
-    young: HashMap<Key, Entry>,
-    old: HashMap<Key, Entry>,
+struct Generations<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K, V> Default for Generations<K, V> {
+    fn default() -> Self {
+        let (young, old) = (HashMap::new(), HashMap::new());
+        Self { young, old }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -59,19 +70,24 @@ impl Default for Penalties {
     fn default() -> Self {
         Self {
             entries: Mutex::default(),
+            known: Mutex::default(),
             hasher: RandomState::new(),
         }
     }
 }
 
 impl Penalties {
-    /// How long an attempt has to wait before it is looked at.
+    /// How long an attempt has to wait before it is looked at. From where the user has logged in
+    /// lately, what others tried with the name does not count: nobody can lock out a user by
+    /// knowing the name.
     #[must_use]
     pub fn delay(&self, address: Option<IpAddr>, account: &str, now: Instant) -> Duration {
+        let known = self.knows(address, account, now);
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = self
+        let counting = self
             .keys(address, account)
-            .map(|key| key.wait(entries.failures(key, now)));
+            .filter(|key| !known || matches!(key, Key::Address(_)));
+        let waits = counting.map(|key| key.wait(entries.failures(key, now)));
         waits.max().unwrap_or_default()
     }
 
@@ -84,9 +100,25 @@ impl Penalties {
         }
     }
 
+    fn knows(&self, address: Option<IpAddr>, account: &str, now: Instant) -> bool {
+        let key = self.pair(address, account);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = known.young.get(&key).or_else(|| known.old.get(&key));
+        since.is_some_and(|since| now.saturating_duration_since(*since) < KNOWN)
+    }
+
+    fn pair(&self, address: Option<IpAddr>, account: &str) -> u64 {
+        self.hasher.hash_one((address.map(Key::address), account))
+    }
+
     /// Forgives an account its failures, and the address as many. Other failures from there stay
     /// counted, so that an account of one's own buys no tries at those of others.
     pub fn succeeded(&self, address: Option<IpAddr>, account: &str, now: Instant) {
+        let pair = self.pair(address, account);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.make_room(&pair);
+        known.young.insert(pair, now);
+        drop(known);
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let forgiven = entries.failures(self.account(account), now);
         if forgiven > 0 {
@@ -102,14 +134,22 @@ impl Penalties {
     }
 
     fn keys(&self, address: Option<IpAddr>, account: &str) -> impl Iterator<Item = Key> {
-        address
-            .map(Key::address)
-            .into_iter()
-            .chain([self.account(account)])
+        // Tokens and certificates can come without a name.
+        let account = (!account.is_empty()).then(|| self.account(account));
+        address.map(Key::address).into_iter().chain(account)
     }
 }
 
-impl Generations {
+impl<K: Eq + std::hash::Hash, V> Generations<K, V> {
+    /// Makes the young ones the old ones if there are too many for one more.
+    fn make_room(&mut self, key: &K) {
+        if self.young.len() >= ENTRIES && !self.young.contains_key(key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+    }
+}
+
+impl Generations<Key, Entry> {
     /// How many failures are left of a key. No entry is made for those who never failed.
     fn failures(&mut self, key: Key, now: Instant) -> u32 {
         if !self.young.contains_key(&key) && !self.old.contains_key(&key) {
@@ -120,9 +160,7 @@ impl Generations {
 
     /// The entry of a key, healed up to now.
     fn entry(&mut self, key: Key, now: Instant) -> &mut Entry {
-        if self.young.len() >= ENTRIES && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
-        }
+        self.make_room(&key);
         let old = &mut self.old;
         let entry = self.young.entry(key).or_insert_with(|| {
             old.remove(&key).unwrap_or(Entry {
@@ -263,12 +301,33 @@ mod tests {
         assert!(penalties.delay(ip("192.0.2.1"), "other", now) > Duration::ZERO);
     }
 
+    /// Whoever knows a name can make nobody wait who has logged in from where they are.
+    #[test]
+    fn a_user_is_not_locked_out_from_known_places() {
+        let (penalties, now) = (Penalties::default(), Instant::now());
+        let (home, attacker) = (ip("192.0.2.1"), ip("198.51.100.1"));
+        penalties.succeeded(home, "ann", now);
+        let _ = waits(&penalties, attacker, dozen("ann"), now);
+        assert_eq!(penalties.delay(home, "ann", now), Duration::ZERO);
+        assert!(penalties.delay(ip("192.0.2.2"), "ann", now) > Duration::ZERO);
+        assert!(penalties.delay(attacker, "ann", now) > Duration::ZERO);
+        let other = penalties.delay(home, "bob", now);
+        assert_eq!(other, Duration::ZERO, "nobody failed there");
+        assert!(penalties.delay(home, "ann", now + KNOWN) <= LONGEST_BY_ACCOUNT);
+        // What the place itself fails counts all the same.
+        let _ = waits(&penalties, home, dozen("ann"), now);
+        assert!(penalties.delay(home, "ann", now) > LONGEST_BY_ACCOUNT);
+    }
+
     #[test]
     fn memory_is_bounded() {
         let (penalties, now) = (Penalties::default(), Instant::now());
         for account in 0..ENTRIES * 3 {
             penalties.failed(None, &account.to_string(), now);
+            penalties.succeeded(ip("192.0.2.1"), &account.to_string(), now);
         }
+        let known = penalties.known.lock().unwrap();
+        assert!(known.young.len() <= ENTRIES && known.old.len() <= ENTRIES);
         let entries = penalties.entries.lock().unwrap();
         assert!(entries.young.len() <= ENTRIES && entries.old.len() <= ENTRIES);
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use pillarbox_config::{Directive, Kind};
+use pillarbox_proto::sasl::ScramHash;
 
-use super::login::first_accepting;
-use super::{Denied, Provider};
+use super::login::{first_accepting, first_token};
+use super::{Denied, LabelledKeys, Offers, Provider, TokenHint};
 use crate::Answer;
 use crate::assemble::Assembly;
 use crate::module::{Built, Declaration, Module, Offer, Parts};
@@ -105,6 +106,59 @@ impl Provider for PlainSeparate {
                 provider.decoy(password).await;
             }
         })
+    }
+
+    fn offers(&self) -> Offers {
+        Offers::together(self.providers.iter().map(|provider| provider.offers()))
+    }
+
+    fn scram_keys<'a>(
+        &'a self,
+        user: &'a str,
+        hash: ScramHash,
+    ) -> Answer<'a, Result<Vec<LabelledKeys>, Denied>> {
+        Box::pin(async move {
+            match self.knows(user).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(Vec::new()),
+                Err(error) => return Err(Denied::Unavailable(error)),
+            }
+            for provider in &self.providers {
+                let keys = provider.scram_keys(user, hash).await?;
+                if !keys.is_empty() {
+                    return Ok(keys);
+                }
+            }
+            Ok(Vec::new())
+        })
+    }
+
+    fn scram_used(&self, user: &str, label: &str) {
+        for provider in &self.providers {
+            provider.scram_used(user, label);
+        }
+    }
+
+    fn token<'a>(&'a self, token: &'a Secret) -> Answer<'a, Result<String, Denied>> {
+        Box::pin(async move {
+            let (_, user) = first_token(&self.providers, token).await?;
+            match self.knows(&user).await {
+                Ok(true) => Ok(user),
+                Ok(false) => Err(Denied::Credentials("unknown user".to_owned())),
+                Err(error) => Err(Denied::Unavailable(error)),
+            }
+        })
+    }
+
+    fn token_hint(&self) -> TokenHint {
+        let mut providers = self.providers.iter();
+        let tokens = providers.find(|provider| provider.offers().tokens);
+        tokens.map_or_else(TokenHint::default, |provider| provider.token_hint())
+    }
+
+    fn generation(&self) -> u64 {
+        let generations = self.providers.iter().map(|provider| provider.generation());
+        generations.fold(0, u64::wrapping_add)
     }
 }
 

@@ -33,6 +33,14 @@ pub const DIRECTIVES: &[Directive] = &[
     )
     .repeat()
     .required(),
+    Directive::new(
+        "auth_cache",
+        timeout(0),
+        "0",
+        "How long a password that was right is taken as right without asking `auth` again, as in \
+         `5m`; 0 is not at all. A password that is changed by the command line is asked about at \
+         once; one that is changed in another way opens for as long.",
+    ),
     Directive::new("storage", Kind::Module("storage"), "", "Where the mail is.").required(),
     Directive::new(
         "auth_map",

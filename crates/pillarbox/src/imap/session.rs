@@ -9,6 +9,7 @@ use pillarbox_proto::imap::capability::{Facts, capabilities};
 use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
 use pillarbox_proto::imap::frame::{Frame, FrameError, FrameLimits};
 use pillarbox_proto::imap::table::{self, State};
+use pillarbox_proto::sasl::Mechanism;
 use pillarbox_store::{Account, Member};
 use tokio::time::Instant;
 
@@ -16,17 +17,19 @@ use super::places::Place;
 use super::upload::Upload;
 use super::wire::{Incoming, Input, Offer, Wire};
 use super::{Endpoint, Refusal, cmd};
+use crate::auth::login::Origin;
 use crate::log::{self, Text};
-use crate::net::{Connection, Peer, quota};
+use crate::net::{Connection, Peer, TlsFacts, quota};
 use crate::shutdown::Signal;
 
 /// What a connection knows of itself.
 pub(crate) struct Session {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) wire: Wire,
-    pub(super) peer: Peer,
     /// Whether the bytes are under TLS.
     pub(super) secure: bool,
+    /// What the connection shows of its other end.
+    pub(super) origin: Arc<Origin>,
     pub(super) user: Option<User>,
     pub(super) selected: Option<Selected>,
     pub(super) dialect: Dialect,
@@ -131,8 +134,8 @@ impl Session {
         Self {
             endpoint,
             wire,
-            peer: connection.peer,
             secure: connection.tls.is_some(),
+            origin: Arc::new(origin(connection.peer, connection.tls.as_ref())),
             user: None,
             selected: None,
             dialect: Dialect::default(),
@@ -152,8 +155,10 @@ impl Session {
         if let Err(error) = self.serve().await
             && self.endpoint.io_errors
         {
-            let fields: log::Fields<'_> =
-                &[("reason", &Text(error)), ("src_ip", &Text(&self.peer))];
+            let fields: log::Fields<'_> = &[
+                ("reason", &Text(error)),
+                ("src_ip", &Text(&self.origin.peer)),
+            ];
             self.endpoint.log.warn("I/O error", fields);
         }
         self.wire.close().await;
@@ -382,7 +387,7 @@ impl Session {
                 &[
                     ("command", &name),
                     ("reason", &Text(refusal)),
-                    ("src_ip", &Text(&self.peer)),
+                    ("src_ip", &Text(&self.origin.peer)),
                 ],
             );
         }
@@ -419,20 +424,39 @@ impl Session {
 
     /// The capability list as of now.
     pub(super) fn capabilities(&self) -> String {
-        let open = self.secure || self.endpoint.insecure_auth;
-        let mechanisms: &[&str] = match (open, self.endpoint.sasl_login) {
-            (false, _) => &[],
-            (true, false) => &["PLAIN"],
-            (true, true) => &["PLAIN", "LOGIN"],
-        };
+        let open = self.takes_credentials();
+        let mechanisms = self.mechanisms();
+        let mechanisms: Vec<_> = mechanisms.into_iter().map(Mechanism::name).collect();
         capabilities(&Facts {
             starttls: !self.secure && self.endpoint.tls.is_some(),
             login_disabled: !open,
             authenticated: self.user.is_some(),
-            mechanisms,
+            mechanisms: &mechanisms,
             append_limit: Some(self.append_limit()),
             extra: &[],
         })
+    }
+
+    /// Whether credentials are taken on the connection as it is.
+    pub(super) fn takes_credentials(&self) -> bool {
+        self.secure || self.endpoint.insecure_auth
+    }
+
+    /// The SASL mechanisms that may be used now.
+    pub(super) fn mechanisms(&self) -> Vec<Mechanism> {
+        let Endpoint {
+            login, sasl_login, ..
+        } = &*self.endpoint;
+        match self.takes_credentials() && self.user.is_none() {
+            true => login.mechanisms(&self.origin, *sasl_login),
+            false => Vec::new(),
+        }
+    }
+
+    /// From now on the bytes are under TLS.
+    pub(super) fn secured(&mut self, facts: &TlsFacts) {
+        self.secure = true;
+        self.origin = Arc::new(origin(self.origin.peer.clone(), Some(facts)));
     }
 
     /// The largest message that may be appended, in bytes.
@@ -472,10 +496,20 @@ impl Session {
                 "C:",
                 &[
                     ("data", &Text(String::from_utf8_lossy(&redacted))),
-                    ("src_ip", &Text(&self.peer)),
+                    ("src_ip", &Text(&self.origin.peer)),
                 ],
             );
         }
+    }
+}
+
+fn origin(peer: Peer, tls: Option<&TlsFacts>) -> Origin {
+    Origin {
+        peer,
+        bindings: tls.map(TlsFacts::bindings).unwrap_or_default(),
+        certificate_names: tls
+            .map(|facts| facts.client_names.clone())
+            .unwrap_or_default(),
     }
 }
 

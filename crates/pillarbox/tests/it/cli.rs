@@ -203,6 +203,52 @@ fn users_come_and_go() {
 }
 
 #[test]
+fn devices_have_passwords_of_their_own() {
+    for home in homes() {
+        let cheap = ["--bcrypt-cost", "4", "-p", "123"];
+        home.ok(&[&["creds", "create"], &cheap[..], &["ann"]].concat(), "");
+        let made = home.ok(
+            &["creds", "add", "--label", "phone", "--generate", "ann"],
+            "",
+        );
+        assert_eq!(made.trim().split('-').count(), 5, "{made}");
+        let tablet = ["creds", "add", "--label", "tablet", "--scram", "sha-256"];
+        let both = ["--scram", "sha-1"];
+        home.ok(&[&tablet[..], &both, &cheap, &["Ann"]].concat(), "");
+        let again = ["creds", "add", "--label", "phone", "-g", "ann"];
+        assert!(home.fails(1, &again, "").contains("already"));
+        home.fails(2, &["creds", "add", "--label", "", "-g", "ann"], "");
+        home.fails(1, &["creds", "add", "--label", "a b", "-g", "ann"], "");
+        home.fails(
+            2,
+            &["creds", "add", "--label", "x", "-g", "-p", "123", "ann"],
+            "",
+        );
+
+        let listed = json(&home.ok(&["creds", "list", "--json"], ""));
+        let passwords = &listed[0]["passwords"];
+        assert_eq!(passwords[0]["label"], "");
+        assert_eq!(passwords[1]["label"], "phone");
+        assert_eq!(passwords[1]["scram"][0], "scram-sha-256");
+        assert_eq!(passwords[2]["scram"][1], "scram-sha-1");
+        assert!(passwords[1]["last_use"].is_null());
+        let created = passwords[1]["created"].as_str().unwrap();
+        assert!(
+            created.starts_with("20") && created.contains('T'),
+            "{created}"
+        );
+        let long = home.ok(&["creds", "list", "--long"], "");
+        assert!(long.starts_with("ann\n  (main): created 20"), "{long}");
+        assert!(long.contains("  phone: created 20") && long.contains("last used never"));
+
+        home.ok(&["creds", "revoke", "--label", "phone", "ann"], "");
+        home.fails(1, &["creds", "revoke", "--label", "phone", "ann"], "");
+        let listed = json(&home.ok(&["creds", "list", "--json"], ""));
+        assert_eq!(listed[0]["passwords"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[test]
 fn accounts_come_and_go() {
     for home in homes() {
         let output = home.run(&["imap-acct", "list"], "");

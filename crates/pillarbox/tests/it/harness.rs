@@ -127,11 +127,7 @@ fn endpoint(storage: Storage) -> Endpoint {
         io_errors: false,
         login: Arc::new(Login {
             providers: vec![Arc::new(Dummy)],
-            auth_map: None,
-            auth_normalize: Normalize::Auto,
-            storage_map: None,
-            storage_normalize: Normalize::Auto,
-            penalties: Arc::default(),
+            ..Login::default()
         }),
         storage: Arc::new(storage),
         limits: Limits::default(),

@@ -5,7 +5,7 @@ use std::mem::discriminant;
 use pillarbox_model::limit;
 use pillarbox_proto::imap::frame::{Event, Frame, FrameLimits, Framer};
 use pillarbox_proto::imap::table::{State, TABLE, rules};
-use pillarbox_proto::sasl::Exchange;
+use pillarbox_proto::sasl::{Exchange, Mechanism, Setting};
 use proptest::prelude::*;
 
 use crate::grammar;
@@ -136,13 +136,14 @@ proptest! {
 
     #[test]
     fn exchanges(
-        mechanism in "(PLAIN|LOGIN)",
+        mechanism in prop::sample::select(Mechanism::ALL.to_vec()),
         lines in prop::collection::vec(prop::collection::vec(byte(), 0..20), 0..4),
     ) {
         let initial = lines.first().map(Vec::as_slice);
-        let (mut exchange, _) = Exchange::begin(&mechanism, initial).unwrap();
+        let (mut exchange, _) = Exchange::begin(mechanism, Setting::default(), initial);
         for line in &lines {
             let _ = exchange.respond(line);
+            let _ = exchange.message(line);
         }
     }
 }

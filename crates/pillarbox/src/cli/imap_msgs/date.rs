@@ -49,7 +49,7 @@ fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> O
 }
 
 /// The text that [`parse`] reads.
-pub(super) fn format(date: InternalDate) -> String {
+pub(in crate::cli) fn format(date: InternalDate) -> String {
     let local = date.unix_seconds + i64::from(date.zone_minutes) * 60;
     let (year, month, day) = civil_from_days(local.div_euclid(DAY_SECONDS));
     let time = local.rem_euclid(DAY_SECONDS);

@@ -1,6 +1,6 @@
 //! `pillarbox imap-msgs`: the messages of a mailbox.
 
-mod date;
+pub(super) mod date;
 mod list;
 mod select;
 

@@ -16,6 +16,7 @@ use pillarbox_store::{NewBlob, NewMessage};
 use super::samples::{SAMPLES, Sample};
 use super::{Ports, Trial, USER};
 use crate::assemble::{Mode, Options, Server, assemble};
+use crate::auth::credentials::Making;
 use crate::auth::hash::Hash;
 use crate::auth::pass_table::PassTable;
 use crate::cli::{Failure, load};
@@ -137,7 +138,11 @@ async fn register(credentials: &PassTable, password: &str) -> Result<(), anyhow:
     // Somebody may be there since an attempt before, with a password that nobody was told.
     credentials.remove(USER).await?;
     let secret = Secret::new(password.as_bytes().to_vec());
-    credentials.create(USER, secret, Hash::ARGON2).await?;
+    let making = Making {
+        hash: Hash::ARGON2,
+        ..Making::default()
+    };
+    credentials.create(USER, secret, making).await?;
     Ok(())
 }
 

@@ -2,41 +2,41 @@
 
 use std::io;
 
-use pillarbox_proto::sasl::{self, Exchange, Failure, Step};
+use pillarbox_proto::sasl::{self, Mechanism};
 
 use super::{Outcome, Refusal, Session, login};
+use crate::auth::exchange::{Conversation, Out, Turn};
 use crate::imap::session::Halt;
 use crate::imap::wire::{Incoming, Input};
-use crate::secret::Secret;
 
-/// AUTHENTICATE: runs the mechanism's exchange, then the same check as LOGIN.
+/// AUTHENTICATE: runs the mechanism's exchange.
 pub(super) async fn authenticate(
     session: &mut Session,
     mechanism: &str,
     initial: Option<Vec<u8>>,
 ) -> Outcome {
     login::admit(session)?;
-    let offered = session.endpoint.sasl_login || !mechanism.eq_ignore_ascii_case("LOGIN");
-    let begun = Exchange::begin(mechanism, initial.as_deref()).filter(|_| offered);
-    let (mut exchange, mut step) = begun.ok_or(Refusal::Mechanism)?;
+    let mechanism = Mechanism::from_name(mechanism)
+        .filter(|mechanism| session.mechanisms().contains(mechanism))
+        .ok_or(Refusal::Mechanism)?;
+    let (login, origin) = (session.endpoint.login.clone(), session.origin.clone());
+    let begun = Conversation::begin(&login, &origin, mechanism, initial.as_deref());
+    let (mut conversation, mut turn) = begun.await;
     loop {
-        match step {
-            Step::Challenge(challenge) => {
+        match turn {
+            Turn::Challenge(challenge) => {
                 sasl::push_challenge(&mut session.wire.out, &challenge);
-                step = exchange.respond(&respond(session).await?);
+                turn = conversation.answer(&respond(session).await?).await;
             }
-            Step::Done(credentials) => {
-                let own = credentials.authorization.is_empty()
-                    || credentials.authorization == credentials.user;
-                if !own {
-                    // Nobody may act as another.
-                    return Err(Refusal::Credentials.into());
-                }
-                let password = Secret::new(credentials.password.bytes().to_vec());
-                return login::check(session, &credentials.user, &password, mechanism).await;
+            Turn::In(entered) => return login::enter(session, entered, mechanism.name()).await,
+            Turn::Out(Out::Broken(failure)) => {
+                return Err(Refusal::Client(failure.to_string().into()).into());
             }
-            Step::Fail(Failure::Malformed) => return Err(Refusal::Credentials.into()),
-            Step::Fail(failure) => return Err(Refusal::Client(failure.to_string().into()).into()),
+            Turn::Out(Out::Refused(refused)) => {
+                let name = mechanism.name();
+                let refusal = login::deny(session, &refused.user, name, &refused.denied);
+                return Err(refusal.into());
+            }
         }
     }
 }

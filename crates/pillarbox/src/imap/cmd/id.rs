@@ -28,7 +28,7 @@ pub(super) fn id(session: &mut Session, fields: &[(Bytes<'_>, Option<Bytes<'_>>)
         "client identified itself",
         &[
             ("client", &said.join(" ")),
-            ("src_ip", &Text(&session.peer)),
+            ("src_ip", &Text(&session.origin.peer)),
         ],
     );
     Ok(Completed::default())

@@ -5,10 +5,14 @@ use pillarbox_store::Account;
 
 use super::{Completed, DoneCode, Outcome, Refusal, Session};
 use crate::auth::Denied;
+use crate::auth::exchange::Entered;
 use crate::imap::User;
 use crate::log::Text;
 use crate::secret::Secret;
 use crate::storage::AccountError;
+
+/// What the log calls the command LOGIN, which is no mechanism.
+const COMMAND: &str = "command";
 
 /// LOGIN.
 pub(super) async fn login(session: &mut Session, user: &[u8], password: &[u8]) -> Outcome {
@@ -16,27 +20,33 @@ pub(super) async fn login(session: &mut Session, user: &[u8], password: &[u8]) -
     let Ok(user) = std::str::from_utf8(user) else {
         return Err(Refusal::Credentials.into());
     };
-    check(session, user, &Secret::new(password.to_vec()), "LOGIN").await
+    if !session.endpoint.login.takes_passwords() {
+        return Err(Refusal::Mechanism.into());
+    }
+    let (login, origin) = (session.endpoint.login.clone(), session.origin.clone());
+    let password = Secret::new(password.to_vec());
+    match login.login_from(&origin, user, &password).await {
+        Ok(account) => {
+            let user = user.to_owned();
+            enter(session, Entered { user, account }, COMMAND).await
+        }
+        Err(denied) => Err(deny(session, user, COMMAND, &denied).into()),
+    }
 }
 
 /// Whether credentials are taken here at all.
 pub(super) fn admit(session: &Session) -> Result<(), Refusal> {
-    if session.secure || session.endpoint.insecure_auth {
-        Ok(())
-    } else {
-        Err(Refusal::PrivacyRequired)
+    match session.takes_credentials() {
+        true => Ok(()),
+        false => Err(Refusal::PrivacyRequired),
     }
 }
 
-/// Checks a password and makes the session the user's.
-pub(super) async fn check(
-    session: &mut Session,
-    user: &str,
-    password: &Secret,
-    mechanism: &str,
-) -> Outcome {
+/// Makes the session that of a user who has proved to be one.
+pub(super) async fn enter(session: &mut Session, entered: Entered, mechanism: &str) -> Outcome {
     let endpoint = session.endpoint.clone();
-    let account = match account(session, user, password).await {
+    let user = &entered.user;
+    let account = match account(session, &entered.account).await {
         Ok(account) => account,
         Err(denied) => return Err(deny(session, user, mechanism, &denied).into()),
     };
@@ -44,12 +54,13 @@ pub(super) async fn check(
         .places
         .take(account.id, endpoint.limits.connections_per_user);
     let place = place.ok_or(Refusal::Limit("Too many connections of this user"))?;
-    endpoint.log.debug(
+    endpoint.log.info(
         "logged in",
         &[
             ("mechanism", &mechanism),
-            ("src_ip", &Text(&session.peer)),
-            ("username", &user),
+            ("src_ip", &Text(&session.origin.peer)),
+            ("tls", &session.secure),
+            ("username", user),
         ],
     );
     session.log_in(User {
@@ -63,16 +74,11 @@ pub(super) async fn check(
     })
 }
 
-/// The account of a user who proves to be one.
-async fn account(session: &Session, user: &str, password: &Secret) -> Result<Account, Denied> {
-    let endpoint = &session.endpoint;
-    let name = endpoint
-        .login
-        .login_from(&session.peer, user, password)
-        .await?;
-    endpoint
-        .storage
-        .account_at_login(&name)
+/// The storage account of that name, which is made if it does not exist.
+async fn account(session: &Session, name: &str) -> Result<Account, Denied> {
+    let storage = &session.endpoint.storage;
+    storage
+        .account_at_login(name)
         .await
         .map_err(|error| match error {
             AccountError::Name(_) | AccountError::Unmapped => {
@@ -83,22 +89,34 @@ async fn account(session: &Session, user: &str, password: &Secret) -> Result<Acc
 }
 
 /// Logs a failed login, in the form that log watchers know, and counts it.
-fn deny(session: &mut Session, user: &str, mechanism: &str, denied: &Denied) -> Refusal {
-    let (reason, refusal) = match denied {
-        Denied::Credentials(reason) => (reason.clone(), Refusal::Credentials),
-        Denied::Unavailable(error) => (format!("{error:#}"), Refusal::AuthUnavailable),
+pub(super) fn deny(session: &mut Session, user: &str, mechanism: &str, denied: &Denied) -> Refusal {
+    // Nobody is to be banned because a provider is down: that has words of its own.
+    let (event, reason, refusal) = match denied {
+        Denied::Credentials(reason) => (
+            "authentication failed",
+            reason.clone(),
+            Refusal::Credentials,
+        ),
+        Denied::Unavailable(error) => {
+            let reason = format!("{error:#}");
+            (
+                "authentication unavailable",
+                reason,
+                Refusal::AuthUnavailable,
+            )
+        }
     };
     let log = &session.endpoint.log;
-    let log = if mechanism == "LOGIN" {
+    let log = if mechanism == COMMAND {
         log.clone()
     } else {
         log.child("sasl")
     };
     log.warn(
-        "authentication failed",
+        event,
         &[
             ("reason", &reason),
-            ("src_ip", &Text(&session.peer)),
+            ("src_ip", &Text(&session.origin.peer)),
             ("username", &user),
         ],
     );

@@ -21,11 +21,11 @@ pub(super) async fn starttls(session: &mut Session, tag: &str) -> Outcome {
     );
     session.wire.flush().await?;
     let clear = session.wire.take_stream();
-    let (stream, _) = tls
+    let (stream, facts) = tls
         .accept(clear, session.endpoint.limits.tls_timeout)
         .await?;
     session.wire.set_stream(stream);
-    session.secure = true;
+    session.secured(&facts);
     Ok(Completed {
         said: true,
         ..Completed::default()

@@ -17,6 +17,7 @@ use std::io;
 use std::sync::{Arc, Once, Weak};
 use std::time::Duration;
 
+use pillarbox_proto::sasl::Binding;
 use rustls::crypto::CryptoProvider;
 use rustls::server::ResolvesServerCert;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection, SupportedProtocolVersion};
@@ -72,6 +73,27 @@ pub struct TlsFacts {
     pub sni: Option<Box<str>>,
     /// The `tls-exporter` channel binding (RFC 9266), for SASL mechanisms that end in `-PLUS`.
     pub exporter: Option<[u8; EXPORTER_BYTES]>,
+    /// The `tls-server-end-point` channel binding (RFC 5929 §4): the hash of the server's
+    /// certificate.
+    pub end_point: Option<Box<[u8]>>,
+    /// Names in the client's certificate, if it showed one and there is an authority for it.
+    pub client_names: Arc<[String]>,
+}
+
+impl TlsFacts {
+    /// What SASL proofs can be bound to.
+    #[must_use]
+    pub fn bindings(&self) -> Vec<Binding> {
+        let binding = |name, data: &[u8]| {
+            let data = data.to_vec();
+            Binding { name, data }
+        };
+        let exporter = self.exporter.as_ref();
+        let exporter = exporter.map(|data| binding("tls-exporter", data));
+        let end_point = self.end_point.as_ref();
+        let end_point = end_point.map(|data| binding("tls-server-end-point", data));
+        exporter.into_iter().chain(end_point).collect()
+    }
 }
 
 impl TlsSettings {
@@ -242,7 +264,10 @@ impl TlsFacts {
     fn of(connection: &ServerConnection) -> Self {
         let exporter = connection
             .export_keying_material([0; EXPORTER_BYTES], EXPORTER_LABEL, None)
-            .ok();
+            .ok()
+            // Under TLS 1.2 it binds only with the extended master secret (RFC 9266 §4.2), and
+            // whether that was used is not known here.
+            .filter(|_| connection.protocol_version() == Some(ProtocolVersion::TLSv1_3));
         Self {
             version: match connection.protocol_version() {
                 Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -254,6 +279,8 @@ impl TlsFacts {
                 .unwrap_or("unknown"),
             sni: connection.server_name().map(Box::from),
             exporter,
+            end_point: None,
+            client_names: Arc::default(),
         }
     }
 }
