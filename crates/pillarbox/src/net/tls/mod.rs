@@ -258,6 +258,8 @@ impl TlsFacts {
             cipher: "unknown",
             sni: None,
             exporter: None,
+            end_point: None,
+            client_names: Arc::default(),
         }
     }
 
