@@ -1,7 +1,7 @@
 """All stories by name; the longest first, so that the others fit beside it."""
 
 from . import (
-    acme, curl, fetchmail, getmail, imapclient, imapflow, imaplib, mbsync, mutt, offlineimap,
+    acme, curl, fetchmail, getmail, imapclient, imapflow, imaplib, mbsync, mutt, offlineimap, tls,
 )
 
 ALL = {
@@ -16,7 +16,8 @@ ALL = {
     "imapflow": imapflow.tell,
     "imapclient": imapclient.tell,
     "curl": curl.tell,
+    "tls": tls.tell,
 }
 
 # Those about what only this server does; they are told to no other.
-OWN = {"acme"}
+OWN = {"acme", "tls"}

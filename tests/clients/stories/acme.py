@@ -2,12 +2,12 @@
 
 import re
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import servers
 from acme import Advising, Authority
+from handshake import shake
 from story import Failed, Story, expect, holds
 
 # Far more than an order takes on an idle machine.
@@ -60,18 +60,9 @@ tls {{
     def serial(self, root: Path | None = None, name="mx.example.org", starttls=False) -> str | None:
         """The serial number of the certificate that clients see, and trust if `root` is said."""
         port = self.imap_port if starttls else self.imaps_port
-        argv = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", name]
-        argv += ["-starttls", "imap"] if starttls else []
-        argv += ["-CAfile", root, "-verify_return_error", "-verify_hostname", name] if root else []
-        said = subprocess.run(argv, input=b"", capture_output=True, timeout=PATIENCE)
-        with open(self.story.logs / "openssl.log", "ab") as log:
-            log.write(said.stdout + said.stderr)
-        found = re.search(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n",
-                          said.stdout, re.S)
-        if said.returncode != 0 or not found:
-            return None
-        shown = self.story.run("openssl", "x509", "-noout", "-serial", stdin=found.group())
-        return shown.decode().strip()
+        log = self.story.logs / "openssl.log"
+        shown = shake(port, log, name=name, root=root, starttls=starttls)
+        return shown and shown.serial()
 
     def await_serial(self, root: Path | None, other_than: str | None = None) -> str:
         deadline = time.monotonic() + PATIENCE

@@ -130,12 +130,11 @@ pub(super) fn group(text: &str) -> Result<&'static dyn SupportedKxGroup, Fault> 
         return Ok(*group);
     }
     let available = GROUPS.map(|(name, _)| name).join(", ");
-    let message = if text == "p521" {
-        "curve p521 is not available".to_owned()
-    } else {
-        format!("unknown curve: {text}")
-    };
-    Err(Fault::new(message).help(format!("one of {available}")))
+    if text == "p521" {
+        let fault = Fault::new("curve p521 is not available");
+        return Err(fault.help(format!("write `p384` instead; there are {available}")));
+    }
+    Err(Fault::new(format!("unknown curve: {text}")).help(format!("one of {available}")))
 }
 
 #[cfg(test)]

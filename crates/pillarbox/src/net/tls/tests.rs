@@ -331,6 +331,53 @@ async fn curves_limit_the_key_exchange() {
     assert!(shake(&tls, config, "a.test").await.is_ok());
 }
 
+/// The group that a handshake agrees on, as the client sees it.
+async fn group(tls: &Tls, config: ClientConfig) -> rustls::NamedGroup {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let connector = TlsConnector::from(Arc::new(config));
+    let name = ServerName::try_from("a.test").unwrap();
+    let server = tls.accept(Box::new(near), Duration::from_secs(60));
+    let (client, server) = tokio::join!(connector.connect(name, far), server);
+    server.unwrap();
+    let client = client.unwrap();
+    client
+        .get_ref()
+        .1
+        .negotiated_key_exchange_group()
+        .unwrap()
+        .name()
+}
+
+/// C17: post-quantum by default, with whoever can do it.
+#[tokio::test]
+async fn the_key_exchange_is_post_quantum_unless_somebody_says_otherwise() {
+    let bench = Bench::new();
+    let certificate = bench.certificate("a", "a.test");
+    let trusting = || client(std::slice::from_ref(&certificate));
+    let by_default = bench.tls("tls a.crt a.key\n");
+    let hybrid = rustls::NamedGroup::X25519MLKEM768;
+    assert_eq!(group(&by_default, trusting()).await, hybrid);
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.kx_groups.retain(|group| group.name() != hybrid);
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let older = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    assert_eq!(group(&by_default, older).await, rustls::NamedGroup::X25519);
+    for (word, expected) in [
+        ("X25519MLKEM768", hybrid),
+        ("X25519", rustls::NamedGroup::X25519),
+        ("p256", rustls::NamedGroup::secp256r1),
+        ("p384", rustls::NamedGroup::secp384r1),
+    ] {
+        let tls = bench.tls(&format!("tls a.crt a.key {{\n curves {word}\n}}\n"));
+        assert_eq!(group(&tls, trusting()).await, expected, "{word}");
+    }
+}
+
 #[tokio::test]
 async fn self_signed_certificates_are_for_their_names() {
     let bench = Bench::new();
