@@ -70,7 +70,7 @@ fn check_model(bytes: &[u8]) {
 
 fn check_view(uids: &BTreeSet<u32>, gone: &NumberSet) {
     let uids: Vec<u32> = uids.iter().copied().filter(|&uid| uid > 0).collect();
-    let mut view = View::new(uids.iter().copied());
+    let mut view = View::new(uids.iter().map(|&uid| (uid, uid)));
     for (&uid, seq) in uids.iter().zip(1..) {
         assert_eq!((view.uid(seq), view.seq(uid)), (Some(uid), Some(seq)));
     }
