@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pillarbox_model::{Flag, NumberSet};
+use pillarbox_store::sqlite::{Engine, Settings};
+use pillarbox_store::suite::memory::{Fault, Memory};
 use pillarbox_store::{Error, FlagAction};
 
 use crate::harness::Server;
@@ -205,4 +207,43 @@ async fn an_account_over_its_quota_is_told_so() {
         .await;
     assert!(client.line().await.starts_with("a NO [OVERQUOTA]"));
     client.ok("NOOP").await;
+}
+
+/// The engine itself, over a disk that is full and then one whose sync fails: no message can be added, and all
+/// that are there can be read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_and_a_broken_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Memory::default());
+    let engine = Engine::open(
+        Settings::new(&directory.path().join("index.db")),
+        disk.clone(),
+    );
+    let engine = Arc::new(engine.unwrap());
+    let server = Server::with(|endpoint| {
+        Arc::get_mut(&mut endpoint.storage).unwrap().store = engine;
+    });
+    let mut client = server.inbox("ann").await;
+    client.append("INBOX", "", MAIL).await;
+    client.ok("NOOP").await;
+    let append = format!("APPEND INBOX {{{}+}}\r\n{MAIL}x\r\n", MAIL.len() + 3);
+    let body = format!("* 1 FETCH (BODY[] {{{}}}\r\n{MAIL})", MAIL.len());
+    disk.fail(Some(Fault::Full));
+    client.refused(&append, "NO [UNAVAILABLE]").await;
+    client.sees("FETCH 1 BODY.PEEK[]", &[&body]).await;
+    // What needs no room for messages goes on.
+    client
+        .sees(
+            "STORE 1 +FLAGS (\\Flagged)",
+            &["* 1 FETCH (FLAGS (\\Flagged))"],
+        )
+        .await;
+    disk.fail(None);
+    client.ok(&append).await;
+    disk.fail(Some(Fault::Sync));
+    client.refused(&append, "NO [UNAVAILABLE]").await;
+    client.sees("FETCH 1 BODY.PEEK[]", &[&body]).await;
+    let mut late = server.login("ann").await;
+    late.ok("EXAMINE INBOX").await;
+    late.sees("FETCH 1 BODY.PEEK[]", &[&body]).await;
 }

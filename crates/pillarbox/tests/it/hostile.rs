@@ -97,7 +97,7 @@ fn c34_strangers_hold_little_whatever_they_send() {
         format!("a AUTHENTICATE PLAIN\r\n{}", "A".repeat(MIB)),
         format!("a ID ({}", "\"k\" \"v\" ".repeat(100_000)),
         "a NOOP\r\n".repeat(50_000),
-        "a CAPABILITY\r\n".repeat(20_000),
+        "a CAPABILITY\r\n".repeat(10_000),
         "a CAPABILITY".to_owned(),
     ];
     let each = 20;
