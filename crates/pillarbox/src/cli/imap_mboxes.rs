@@ -120,7 +120,8 @@ impl ImapMboxes {
             }
             Verb::Rename { name, old, new } => {
                 let account = account(&storage, &name).await?;
-                let (old, new) = (mailbox_name(&storage, &old)?, mailbox_name(&storage, &new)?);
+                let old = mailbox(&storage, &account, &old).await?.name;
+                let new = mailbox_name(&storage, &new)?;
                 Ok(storage.store.rename_mailbox(account.id, &old, &new).await?)
             }
         }
