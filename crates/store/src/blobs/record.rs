@@ -74,6 +74,11 @@ impl Header {
         if bytes[4] != VERSION || !here || !is_sealed(bytes, 4) {
             return None;
         }
+        let (len, stored) = (u32_at(bytes, 24), u32_at(bytes, 28));
+        let codec = Codec::from_byte(bytes[5])?;
+        if codec == Codec::Raw && len != stored {
+            return None;
+        }
         Some(Self {
             live: bytes[..4] != VOID,
             about: About {
@@ -84,9 +89,9 @@ impl Header {
                     zone_minutes: i16::from_le_bytes([bytes[6], bytes[7]]),
                 },
             },
-            codec: Codec::from_byte(bytes[5])?,
-            len: u32_at(bytes, 24),
-            stored: u32_at(bytes, 28),
+            codec,
+            len,
+            stored,
             crc: u32_at(bytes, 56),
         })
     }
@@ -217,6 +222,17 @@ mod tests {
         assert_eq!(Header::decode(&encoded, Place { at: 704, ..PLACE }), None);
         let elsewhere = Place { nonce: 78, ..PLACE };
         assert_eq!(Header::decode(&encoded, elsewhere), None);
+    }
+
+    #[test]
+    fn a_message_kept_as_it_is_has_its_length() {
+        let raw = Header {
+            codec: Codec::Raw,
+            ..header(true)
+        };
+        assert_eq!(Header::decode(&raw.encode(PLACE), PLACE), None);
+        let raw = Header { stored: 99, ..raw };
+        assert_eq!(Header::decode(&raw.encode(PLACE), PLACE), Some(raw));
     }
 
     #[test]
