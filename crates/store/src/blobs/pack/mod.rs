@@ -79,6 +79,8 @@ struct Inner {
     options: Options,
     lanes: [Mutex<Option<Head>>; LANES],
     segments: RwLock<BTreeMap<u32, Arc<Segment>>>,
+    /// Held while a segment is made: two lanes that are full at the same time need two numbers.
+    making: Mutex<()>,
     /// What need not be checked again for now.
     checked: Checked,
     /// Files that are open; an estimate.

@@ -20,6 +20,7 @@ impl Inner {
             options,
             lanes: Default::default(),
             segments: RwLock::default(),
+            making: Mutex::default(),
             checked: Checked::new(),
             open_files: Mutex::default(),
             emptied: Mutex::default(),
@@ -88,6 +89,7 @@ impl Inner {
     /// Makes a segment with room for a record at least, durable with its name before anything in it is
     /// acknowledged. Numbers ascend and are not used again: `Inner::sweep` never removes the last.
     pub(super) fn create(&self, lane: usize, room: u64) -> Result<Arc<Segment>, Error> {
+        let _making = lock(&self.making);
         let last = self.all().last().map_or(0, |segment| segment.number());
         let compressed = lane == MOVED;
         let header = SegmentHeader {

@@ -136,6 +136,24 @@ fn a_segment_stays_while_a_message_comes_in() {
     assert_eq!(pack.0.read(&kept).unwrap(), [b'n'; 3_000][..]);
 }
 
+/// Batches, messages in pieces and compaction may all need a new segment at the same time.
+#[test]
+fn lanes_that_are_full_together_get_a_segment_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let pack = &small(directory.path());
+    std::thread::scope(|scope| {
+        let small = scope.spawn(|| {
+            let each = (0..200).map(|n| put(pack, n..n + 1).remove(0));
+            each.collect::<Vec<_>>()
+        });
+        let large: Vec<_> = (0..200).map(|_| pack.0.begin(about(), 3_900)).collect();
+        assert!(large.iter().all(Result::is_ok));
+        for (n, location) in small.join().unwrap().iter().enumerate() {
+            assert_eq!(pack.0.read(location).unwrap(), message(n));
+        }
+    });
+}
+
 /// Numbers of segments are not used again, so that an old place never leads to another message.
 #[test]
 fn an_old_place_leads_to_no_other_message() {
