@@ -11,6 +11,7 @@ use super::{Refusal, Selected};
 pub(super) struct Matcher {
     test: Test,
     bytes: bool,
+    texts: bool,
     /// If all that can match is among these.
     among: Option<NumberSet>,
 }
@@ -60,7 +61,9 @@ impl Matcher {
         };
         let test = maker.make(&search.key)?;
         Ok(Self {
-            bytes: test.needs_bytes(),
+            bytes: test
+                .has(&|test| matches!(test, Test::Header(..) | Test::Body(_) | Test::Text(_))),
+            texts: test.has(&|test| matches!(test, Test::Body(_) | Test::Text(_))),
             among: test.among(),
             test,
         })
@@ -77,6 +80,11 @@ impl Matcher {
     /// Whether some key looks at the message itself.
     pub(super) const fn needs_bytes(&self) -> bool {
         self.bytes
+    }
+
+    /// Whether some key looks at the text of whole messages.
+    pub(super) const fn decodes_texts(&self) -> bool {
+        self.texts
     }
 
     /// What the row alone decides; `None` if it does not.
@@ -218,13 +226,13 @@ impl Test {
         }
     }
 
-    fn needs_bytes(&self) -> bool {
+    /// Whether one of its keys is like that.
+    fn has(&self, key: &impl Fn(&Self) -> bool) -> bool {
         match self {
-            Self::Header(..) | Self::Body(_) | Self::Text(_) => true,
-            Self::All(tests) => tests.iter().any(Self::needs_bytes),
-            Self::Any(a, b) => a.needs_bytes() || b.needs_bytes(),
-            Self::Not(test) => test.needs_bytes(),
-            _ => false,
+            Self::All(tests) => tests.iter().any(|test| test.has(key)),
+            Self::Any(a, b) => a.has(key) || b.has(key),
+            Self::Not(test) => test.has(key),
+            one => key(one),
         }
     }
 

@@ -64,6 +64,7 @@ async fn find(session: &mut Session, search: &Search<'_>) -> Result<NumberSet, H
         }
         for some in undecided.chunks(TEXTS_AT_ONCE) {
             judge_texts(session, &matcher, some, &mut found).await?;
+            tokio::task::yield_now().await;
         }
         tokio::task::yield_now().await;
     }
@@ -91,13 +92,19 @@ async fn judge_texts(
         );
     }
     let mut made = Vec::new();
-    tokio::task::block_in_place(|| {
+    let mut judge = || {
         for ((row, content), text) in rows.iter().zip(&contents).zip(&texts) {
             if judge_text(matcher, row, content, text, &mut made) {
                 found.insert(row.uid.0);
             }
         }
-    });
+    };
+    // Headers are soon looked through; to tell others that this takes long would take longer.
+    if matcher.decodes_texts() {
+        tokio::task::block_in_place(judge);
+    } else {
+        judge();
+    }
     session.keep_digests(made).await;
     Ok(())
 }
