@@ -18,6 +18,7 @@ mod pitfalls_wire;
 mod process;
 mod providers;
 mod quickstart;
+mod requirements;
 mod samples;
 mod scram;
 mod session;
