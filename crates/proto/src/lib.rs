@@ -4,4 +4,5 @@ pub mod dovecot_auth;
 pub mod helper;
 pub mod imap;
 pub mod proxy;
+pub mod lmtp;
 pub mod sasl;

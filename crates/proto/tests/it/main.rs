@@ -2,6 +2,7 @@
 
 mod framing;
 mod grammar;
+mod lmtp;
 mod oracle;
 mod proxy;
 mod responses;
