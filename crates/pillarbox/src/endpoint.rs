@@ -10,6 +10,7 @@ use pillarbox_config::{Address, Bound, Directive, Error, Kind};
 use pillarbox_model::limit::Limits;
 
 use crate::assemble::{Assembly, ImapBlock};
+use crate::lmtp::endpoint::LmtpRules;
 use crate::net::TlsSettings;
 use crate::net::proxy::Proxy;
 use crate::storage::Storage;
@@ -62,6 +63,8 @@ pub struct EndpointBlock {
 pub enum Protocol {
     /// IMAP.
     Imap(ImapBlock),
+    /// LMTP.
+    Lmtp(LmtpRules),
 }
 
 impl Protocol {
@@ -70,6 +73,7 @@ impl Protocol {
     pub fn storage(&self) -> Option<&Arc<Storage>> {
         match self {
             Self::Imap(imap) => Some(&imap.storage),
+            Self::Lmtp(lmtp) => Some(&lmtp.storage),
         }
     }
 }

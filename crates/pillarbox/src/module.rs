@@ -10,6 +10,8 @@ use pillarbox_config::{Bound, Directive, Error, Node, Span, Word, bind};
 use crate::assemble::Assembly;
 use crate::auth::Provider;
 use crate::auth::pass_table::PassTable;
+use crate::delivery::Filter;
+use crate::lmtp::throttle::Throttle;
 use crate::storage::{MessageStore, Storage};
 use crate::table::Table;
 
@@ -57,6 +59,10 @@ pub enum Offer {
     MessageStore,
     /// Where TLS wants certificates.
     Certificates,
+    /// Where a storage wants programs that choose mailboxes.
+    Filters,
+    /// Where an endpoint wants limits on how much mail comes.
+    Throttle,
 }
 
 impl Offer {
@@ -69,6 +75,8 @@ impl Offer {
             Self::Storage => "storage",
             Self::MessageStore => "storage.blob",
             Self::Certificates => "tls.loader",
+            Self::Filters => "imap.filter",
+            Self::Throttle => "limits",
         }
     }
 
@@ -81,6 +89,8 @@ impl Offer {
             Self::Storage => "a storage",
             Self::MessageStore => "a message store",
             Self::Certificates => "a source of certificates",
+            Self::Filters => "a filter of delivered mail",
+            Self::Throttle => "a set of limits",
         }
     }
 }
@@ -97,6 +107,10 @@ pub struct Parts {
     pub storage: Option<Arc<Storage>>,
     /// For [`Offer::MessageStore`].
     pub message_store: Option<MessageStore>,
+    /// For [`Offer::Filters`].
+    pub filters: Vec<Arc<Filter>>,
+    /// For [`Offer::Throttle`].
+    pub throttle: Option<Arc<Throttle>>,
     /// Credentials that the command line can list and change.
     pub credentials: Option<Arc<PassTable>>,
 }
@@ -133,6 +147,16 @@ pub struct Declaration<'t> {
 }
 
 impl<'t> Declaration<'t> {
+    /// A node that is a block of its own: its arguments are no business of the module.
+    #[must_use]
+    pub fn own(node: &'t Node) -> Self {
+        Self {
+            node,
+            args: &[],
+            block: node.children(),
+        }
+    }
+
     /// Reads the block by a table. Nothing is inherited.
     ///
     /// # Errors

@@ -8,11 +8,15 @@ use crate::assemble::ImapBlock;
 use crate::endpoint::{EndpointBlock, Protocol};
 use crate::imap::endpoint::Endpoint as Imap;
 use crate::imap::places::Places;
+use crate::lmtp::endpoint::{Endpoint as Lmtp, LmtpRules};
 use crate::log::Logger;
 use crate::net::{Endpoint, Handler, Tls, TlsSettings};
 
 /// Said to IMAP clients that are one too many (RFC 5530 §3, RFC 9051 §7.1.5).
 const IMAP_FULL: &str = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
+
+/// Said to those who bring mail (RFC 5321 §3.1).
+const LMTP_FULL: &str = "421 4.3.2 Too many connections, try again later\r\n";
 
 /// A block as an endpoint that listens. `debug` has it log more than its block says. Warns of what
 /// makes it less safe than it could be.
@@ -33,6 +37,7 @@ pub fn endpoint(block: EndpointBlock, debug: bool, places: &Arc<Places>) -> Endp
     }
     let (full, handler) = match block.protocol {
         Protocol::Imap(block) => (IMAP_FULL, imap(block, common, places)),
+        Protocol::Lmtp(rules) => (LMTP_FULL, lmtp(rules, common)),
     };
     Endpoint {
         log,
@@ -67,6 +72,20 @@ fn imap(block: ImapBlock, common: Common, places: &Arc<Places>) -> Handler {
         storage: block.storage,
         limits: common.limits,
         places: Arc::clone(places),
+    });
+    Arc::new(move |connection| Box::pin(Arc::clone(&endpoint).serve(connection)))
+}
+
+fn lmtp(mut rules: LmtpRules, common: Common) -> Handler {
+    rules.settings.tls = common.tls.is_some();
+    let endpoint = Arc::new(Lmtp {
+        log: common.log,
+        tls: common.tls,
+        tls_timeout: common.limits.tls_timeout,
+        write_timeout: common.limits.write_timeout,
+        io_debug: common.io_debug,
+        io_errors: common.io_errors,
+        rules,
     });
     Arc::new(move |connection| Box::pin(Arc::clone(&endpoint).serve(connection)))
 }

@@ -16,11 +16,7 @@ pub(super) fn build<'t>(
     errors: &mut Vec<Error>,
 ) -> Option<EndpointBlock> {
     let addresses = keep(addresses(node), errors);
-    let declaration = Declaration {
-        node,
-        args: &[],
-        block: node.children(),
-    };
+    let declaration = Declaration::own(node);
     let bound = keep(
         assembly.bind_inheriting(&declaration, kind.directives),
         errors,

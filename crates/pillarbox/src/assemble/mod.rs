@@ -8,6 +8,7 @@ mod endpoint;
 mod globals;
 mod imap;
 mod proxy;
+mod lmtp;
 mod registry;
 mod server;
 #[cfg(test)]
@@ -30,6 +31,8 @@ pub use server::{Options, Server, assemble, globals, instance};
 
 use crate::auth::penalty::Penalties;
 use crate::auth::{Provider, salt_secret};
+use crate::delivery::{Filter, filter};
+use crate::lmtp::throttle::Throttle;
 use crate::log::Logger;
 use crate::module::{Built, Declaration, Module, Offer, Parts};
 use crate::net::tls::{self, Acme, Orders, TlsSettings};
@@ -269,6 +272,29 @@ impl<'t> Assembly<'t> {
         parts.message_store.ok_or_else(Vec::new)
     }
 
+    /// The filters that a directive has in its block, or refers to.
+    ///
+    /// # Errors
+    /// As [`Assembly::table`].
+    pub fn filters(&mut self, node: &'t Node) -> Built<Vec<Arc<Filter>>> {
+        if node.args.is_empty() {
+            return filter::group(self, &Declaration::own(node));
+        }
+        Ok(self.resolve_node(node, Offer::Filters)?.filters)
+    }
+
+    /// The limits that a directive has in its block, or refers to.
+    ///
+    /// # Errors
+    /// As [`Assembly::table`].
+    pub fn throttle(&mut self, node: &'t Node) -> Built<Arc<Throttle>> {
+        if node.args.is_empty() {
+            return Throttle::build(&Declaration::own(node)).map(Arc::new);
+        }
+        let parts = self.resolve_node(node, Offer::Throttle)?;
+        parts.throttle.ok_or_else(Vec::new)
+    }
+
     /// What a `tls` directive says. Endpoints that inherit the same one share it.
     ///
     /// # Errors
@@ -415,11 +441,7 @@ impl<'t> Assembly<'t> {
             }
             State::Unused => block.state = State::Underway,
         }
-        let declaration = Declaration {
-            node: block.node,
-            args: &[],
-            block: block.node.children(),
-        };
+        let declaration = Declaration::own(block.node);
         let build = block.module.build;
         let made = build(self, &declaration);
         self.blocks[index].state = match &made {

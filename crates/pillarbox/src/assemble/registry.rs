@@ -2,16 +2,17 @@
 
 use pillarbox_config::{Error, Node, Word, nearest};
 
-use super::{certificates, globals, imap};
+use super::{certificates, globals, imap, lmtp};
 use crate::endpoint::EndpointKind;
+use crate::lmtp::throttle;
 use crate::module::{Module, Offer};
-use crate::{auth, storage, table};
+use crate::{auth, delivery, storage, table};
 
 /// What listens, in the order of the reference.
-const ENDPOINTS: &[&EndpointKind] = &[&imap::KIND];
+const ENDPOINTS: &[&EndpointKind] = &[&imap::KIND, &lmtp::KIND];
 
 /// Endpoints of maddy that this build does not have.
-const ENDPOINTS_LATER: &[&str] = &["lmtp", "smtp", "submission", "openmetrics", "dovecot_sasld"];
+const ENDPOINTS_LATER: &[&str] = &["smtp", "submission", "openmetrics", "dovecot_sasld"];
 
 /// Modules of maddy that this build does not have, with what there is instead.
 const LATER: &[(&str, &str)] = &[
@@ -63,6 +64,8 @@ pub fn modules() -> impl Iterator<Item = &'static Module> {
         storage::MODULES,
         table::MODULES,
         certificates::MODULES,
+        delivery::filter::MODULES,
+        throttle::MODULES,
     ]
     .into_iter()
     .flatten()

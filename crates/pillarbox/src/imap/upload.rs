@@ -1,22 +1,18 @@
 //! The messages of an APPEND on their way in.
 
-use bytes::Bytes;
 use pillarbox_model::{InternalDate, limit};
 use pillarbox_proto::imap::command::AppendMessage;
 use pillarbox_proto::imap::frame::Frame;
 use pillarbox_proto::imap::utf7;
-use pillarbox_store::{About, Account, BlobWriter, MailboxInfo, NewBlob, NewMessage};
+use pillarbox_store::{About, Account, MailboxInfo, NewMessage};
 
 use super::Refusal;
 use crate::storage::Storage;
+use crate::storage::incoming::{Incoming, Received};
 
-/// Messages up to this size wait in memory for their commit; larger ones are written as they come.
-const IN_MEMORY_BYTES: u64 = 256 * 1024;
 /// Bytes that the messages of one MULTIAPPEND may hold in memory together; beyond that they are written
 /// as they come, whatever their size.
 const BATCH_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
-/// Scanning a message this large would hold up other connections of the same thread.
-const SCAN_APART_BYTES: usize = 512 * 1024;
 
 /// What an upload needs to know of its session.
 pub(super) struct Context<'a> {
@@ -30,21 +26,10 @@ pub(super) struct Context<'a> {
 pub(super) struct Upload {
     target: Option<MailboxInfo>,
     done: Vec<Received>,
-    current: Option<Current>,
+    current: Option<Incoming>,
     in_memory: u64,
     /// The first thing that went wrong.
     refusal: Option<Refusal>,
-}
-
-/// A message that is all here, though nothing of it is acknowledged.
-struct Received {
-    blob: NewBlob,
-    digest: Bytes,
-}
-
-enum Current {
-    Memory(Vec<u8>),
-    Stream(Box<dyn BlobWriter>),
 }
 
 impl Upload {
@@ -101,53 +86,34 @@ impl Upload {
     }
 
     async fn begin(&mut self, context: &Context<'_>, size: u64) -> Result<(), Refusal> {
-        let small = size <= IN_MEMORY_BYTES && self.in_memory + size <= BATCH_IN_MEMORY_BYTES;
-        self.current = Some(if small {
-            self.in_memory += size;
-            Current::Memory(Vec::with_capacity(size as usize))
-        } else {
-            let about = About {
-                account: context.account.id,
-                mailbox: self.target.as_ref().map(|t| t.id).unwrap_or_default(),
-                date: InternalDate::default(),
-            };
-            Current::Stream(context.storage.store.begin_blob(about, size).await?)
-        });
+        let about = About {
+            account: context.account.id,
+            mailbox: self.target.as_ref().map(|t| t.id).unwrap_or_default(),
+            date: InternalDate::default(),
+        };
+        let room = BATCH_IN_MEMORY_BYTES.saturating_sub(self.in_memory);
+        let incoming = Incoming::begin(&*context.storage.store, about, size, room).await?;
+        self.in_memory += incoming.held_bytes();
+        self.current = Some(incoming);
         Ok(())
     }
 
     /// Takes bytes of the current message.
     pub(super) async fn write(&mut self, bytes: &[u8]) {
-        match &mut self.current {
-            Some(Current::Memory(buffer)) => buffer.extend_from_slice(bytes),
-            Some(Current::Stream(writer)) => {
-                if let Err(error) = writer.write(bytes).await {
-                    self.fail(error.into());
-                }
-            }
-            None => {}
+        if let Some(incoming) = &mut self.current
+            && let Err(error) = incoming.write(bytes).await
+        {
+            self.fail(error.into());
         }
     }
 
     /// The current message is complete.
     pub(super) async fn end(&mut self) {
-        match self.current.take() {
-            Some(Current::Memory(buffer)) => {
-                let bytes = Bytes::from(buffer);
-                let digest = digest(&bytes);
-                self.done.push(Received {
-                    blob: NewBlob::Memory(bytes),
-                    digest,
-                });
-            }
-            Some(Current::Stream(writer)) => match writer.finish().await {
-                Ok((written, bytes)) => self.done.push(Received {
-                    blob: NewBlob::Written(written),
-                    digest: digest(&bytes),
-                }),
+        if let Some(incoming) = self.current.take() {
+            match incoming.finish().await {
+                Ok(received) => self.done.push(received),
                 Err(error) => self.fail(error.into()),
-            },
-            None => {}
+            }
         }
     }
 
@@ -198,14 +164,4 @@ async fn find_target(context: &Context<'_>, raw: &[u8]) -> Result<MailboxInfo, R
         .map_err(|bad| Refusal::Name(bad.to_string().into()))?;
     let found = context.storage.find(context.account.id, &name).await?;
     found.ok_or(Refusal::TryCreate)
-}
-
-/// What is kept of a message, encoded for the store.
-fn digest(bytes: &Bytes) -> Bytes {
-    let work = || Bytes::from(pillarbox_message::digest(bytes).encode());
-    if bytes.len() > SCAN_APART_BYTES {
-        tokio::task::block_in_place(work)
-    } else {
-        work()
-    }
 }

@@ -11,6 +11,7 @@ use pillarbox_store::blobs::Compression;
 use super::account_table::AccountTable;
 use super::{Mapping, MessageStore, Storage};
 use crate::assemble::{Assembly, Mode};
+use crate::delivery::{Detail, Rules};
 use crate::log::Logger;
 use crate::module::{Built, Declaration, Module, Offer, Parts};
 use crate::normalize::Normalize;
@@ -173,7 +174,46 @@ const DIRECTIVES: &[Directive] = &[
         "imap_filter",
         Kind::Custom,
         "",
-        "Programs that choose a mailbox for delivered mail. Not supported by this build.",
+        "Programs that choose a mailbox and flags for delivered mail: a block as of `imap_filters`, in \
+         place, or `&NAME`.",
+    )
+    .repeat(),
+    Directive::new(
+        "delivery_create_from",
+        Kind::Module("table"),
+        "",
+        "A table of addresses that get an account, with all default mailboxes, when mail for them comes \
+         and they have none yet. Without one, deliveries make no accounts.",
+    ),
+    Directive::new(
+        "delivery_detail",
+        Kind::Enum(&Detail::NAMES),
+        "off",
+        "What `detail` in `user+detail@example.org` does, if nobody has the address as it is: nothing, \
+         and there is no such user (`off`); nothing, and `user` gets the mail (`inbox`); it names a \
+         mailbox of `user` (`folder`); likewise, and the mailbox is made if it isn't there (`create`). \
+         Where there is no such mailbox, mail goes to INBOX.",
+    ),
+    Directive::new(
+        "delivery_separator",
+        Kind::Text,
+        "+",
+        "What stands between user and detail.",
+    ),
+    Directive::new(
+        "quarantine_header",
+        Kind::Custom,
+        "",
+        "A header field that marks junk, and how its value begins, as in `quarantine_header X-Spam-Flag \
+         YES`. Such mail is delivered to the mailbox for junk, which is made if it isn't there. The \
+         field has to be one that your own MTA sets, and removes from mail that comes in.",
+    )
+    .repeat(),
+    Directive::new(
+        "over_quota",
+        Kind::Enum(&["reject", "defer"]),
+        "reject",
+        "Whether mail for a full account is sent back at once, or kept by the MTA to try again.",
     ),
 ];
 
@@ -194,7 +234,7 @@ fn build<'t>(
     declaration: &Declaration<'t>,
 ) -> Built<Option<Arc<Storage>>> {
     let bound = assembly.bind_inheriting(declaration, DIRECTIVES)?;
-    check_unsupported(assembly, &bound)?;
+    warn_of_obsolete(assembly, &bound);
     let (path, span) = database(assembly, declaration, &bound)?;
     let settings = Settings {
         path,
@@ -206,7 +246,7 @@ fn build<'t>(
         cache_size: bound.integer("sqlite3_cache_size"),
         delimiter: delimiter(&bound),
     };
-    let delivery = mapping(assembly, &bound, "delivery_map", "delivery_normalize")?;
+    let delivery = rules(assembly, &bound)?;
     let auth = mapping(assembly, &bound, "auth_map", "auth_normalize")?;
     let junk_mailbox = junk_mailbox(&bound)?;
     let default_mailboxes = default_mailboxes(&bound, &junk_mailbox)?;
@@ -277,15 +317,8 @@ fn check_driver(driver: &str, span: Span) -> Built<()> {
     Err(vec![Error::new(span, message).help(help)])
 }
 
-/// What is understood and can't be done, and what has no effect any more.
-fn check_unsupported(assembly: &mut Assembly<'_>, bound: &Bound<'_>) -> Built<()> {
-    if let Some(node) = bound.node("imap_filter") {
-        let error = Error::new(
-            node.span(),
-            "imap_filter is not supported yet by this build",
-        );
-        return Err(vec![error.help("remove it")]);
-    }
+/// Warns of what has no effect any more.
+fn warn_of_obsolete(assembly: &mut Assembly<'_>, bound: &Bound<'_>) {
     let obsolete = [
         ("fsstore", "fsstore has no effect, use `msg_store fs PATH`"),
         (
@@ -302,7 +335,6 @@ fn check_unsupported(assembly: &mut Assembly<'_>, bound: &Bound<'_>) -> Built<()
             assembly.warn(node.span(), text);
         }
     }
-    Ok(())
 }
 
 fn message_store<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<MessageStore> {
@@ -362,6 +394,46 @@ fn mapping<'t>(
         normalize: Normalize::from_name(bound.choice(normalize)).unwrap_or_default(),
         map,
     })
+}
+
+fn rules<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Rules> {
+    let create_from = bound.node("delivery_create_from");
+    let create_from = create_from.map(|node| assembly.table(node)).transpose()?;
+    let mut filters = Vec::new();
+    for node in bound.nodes("imap_filter") {
+        filters.extend(assembly.filters(node)?);
+    }
+    let quarantine = bound.nodes("quarantine_header").into_iter().map(mark);
+    let separator = bound.text("delivery_separator").unwrap_or_default();
+    if separator.is_empty() {
+        let span = bound
+            .node("delivery_separator")
+            .map_or(Span::BUILT_IN, Node::span);
+        return Err(vec![Error::new(span, "the separator can't be empty")]);
+    }
+    Ok(Rules {
+        mapping: mapping(assembly, bound, "delivery_map", "delivery_normalize")?,
+        create_from,
+        detail: Detail::from_name(bound.choice("delivery_detail")).unwrap_or_default(),
+        separator: separator.to_owned(),
+        quarantine: quarantine.collect::<Built<_>>()?,
+        reject_over_quota: bound.choice("over_quota") == "reject",
+        filters,
+    })
+}
+
+/// A header field that marks junk, and the beginning of its value.
+fn mark(node: &Node) -> Built<(String, String)> {
+    let texts: Vec<&str> = node.texts().collect();
+    match texts.as_slice() {
+        [name, value] if !name.is_empty() => Ok(((*name).to_owned(), (*value).to_owned())),
+        _ => {
+            let error = Error::new(node.span(), "expected 2 arguments");
+            Err(vec![
+                error.help("as in `quarantine_header X-Spam-Flag YES`"),
+            ])
+        }
+    }
 }
 
 fn junk_mailbox(bound: &Bound<'_>) -> Built<MailboxName> {

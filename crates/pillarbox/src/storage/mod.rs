@@ -3,6 +3,7 @@
 mod account_table;
 pub mod engine;
 pub mod imapsql;
+pub(crate) mod incoming;
 pub mod names;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use pillarbox_model::{Delimiter, MailboxName, SpecialUse};
 use pillarbox_store::{Account, Store};
 
+use crate::delivery::Rules;
 use crate::log::Logger;
 use crate::module::Module;
 use crate::normalize::{BadName, Normalize};
@@ -36,8 +38,8 @@ pub struct Storage {
     pub junk_mailbox: MailboxName,
     /// What a login's account name goes through. Deprecated: `storage_map` of the endpoint does it.
     pub auth: Mapping,
-    /// What a recipient's address goes through.
-    pub delivery: Mapping,
+    /// What becomes of mail that is delivered.
+    pub delivery: Rules,
     /// Under the name of the block.
     pub log: Logger,
 }
@@ -118,7 +120,7 @@ impl Storage {
         &self,
         address: &str,
     ) -> Result<Option<Account>, AccountError> {
-        let name = self.delivery.account_name(address).await?;
+        let name = self.delivery.mapping.account_name(address).await?;
         Ok(self.store.account(&name).await?)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pillarbox::auth::dummy::Dummy;
 use pillarbox::auth::login::Login;
+use pillarbox::delivery::Rules;
 use pillarbox::imap::Endpoint;
 use pillarbox::log::Logger;
 use pillarbox::net::quota::Quota;
@@ -112,7 +113,7 @@ fn storage(store: Engine) -> Storage {
         default_mailboxes_at_login: false,
         junk_mailbox: MailboxName::from_stored("Junk"),
         auth: mapping(),
-        delivery: mapping(),
+        delivery: Rules::new(mapping()),
         log: Logger::new("storage"),
     }
 }

@@ -225,6 +225,12 @@ impl Machine {
         between && self.line.is_empty() && self.transaction.is_none()
     }
 
+    /// Whether the next bytes are of a command, and not of a message.
+    #[must_use]
+    pub const fn is_command(&self) -> bool {
+        matches!(self.phase, Phase::Command | Phase::Overlong(_))
+    }
+
     fn command_bytes<'i>(&mut self, input: &'i [u8]) -> (usize, Option<Event<'i>>) {
         let (used, whole) = line_end(self.line.last().copied(), input);
         if self.line.len() + used > self.settings.line_bytes {

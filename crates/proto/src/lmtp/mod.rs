@@ -16,6 +16,6 @@ mod reply;
 
 pub use address::Address;
 pub use command::{Body, Command, Mail};
-pub use machine::{Event, Machine, Settings};
+pub use machine::{Event, Machine, Sender, Settings};
 pub use parse::parse;
 pub use reply::Reply;

@@ -1,0 +1,196 @@
+//! Into the store, for all recipients at once.
+
+use std::collections::HashMap;
+use std::io;
+
+use pillarbox_model::{AccountId, Flag, MailboxId};
+use pillarbox_store::{About, Account, Error, NewMessage};
+
+use super::{Recipient, Spool, Trace};
+use crate::storage::Storage;
+use crate::storage::incoming::Incoming;
+
+/// Bytes of copies that wait in memory for one commit; the rest of many recipients has another.
+const BATCH_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A message that is all here.
+pub struct Letter<'a> {
+    /// How it came.
+    pub trace: &'a Trace,
+    /// Its bytes.
+    pub spool: &'a Spool,
+    /// Those of its header.
+    pub header: &'a [u8],
+}
+
+/// One copy of the message.
+struct Copy<'a> {
+    account: &'a Account,
+    mailbox: MailboxId,
+    flags: Vec<Flag>,
+    /// Who gets it, by their numbers.
+    readers: Vec<usize>,
+}
+
+/// Delivers a message. Recipients who have one account, and one mailbox in it, share a copy. Says for
+/// each what came of it; what is `Ok` is durable.
+///
+/// All copies are one transaction, unless they are too many to be held; if it can't be done for
+/// one of them, the others are done alone.
+pub async fn deliver(
+    storage: &Storage,
+    letter: &Letter<'_>,
+    recipients: &[Recipient],
+) -> Vec<Result<(), Error>> {
+    let mut outcomes = vec![Ok(()); recipients.len()];
+    let copies = copies(storage, letter, recipients, &mut outcomes).await;
+    let mut rest = copies.as_slice();
+    while !rest.is_empty() {
+        let (done, outcome) = post(storage, letter, rest).await;
+        let (batch, further) = rest.split_at(done);
+        rest = further;
+        match outcome {
+            Err(error) if batch.len() > 1 && concerns_one(&error) => {
+                for copy in batch {
+                    let alone = post(storage, letter, std::slice::from_ref(copy)).await.1;
+                    note(&mut outcomes, copy, &alone);
+                }
+            }
+            outcome => batch
+                .iter()
+                .for_each(|copy| note(&mut outcomes, copy, &outcome)),
+        }
+    }
+    outcomes
+}
+
+fn note(outcomes: &mut [Result<(), Error>], copy: &Copy<'_>, outcome: &Result<(), Error>) {
+    for &reader in &copy.readers {
+        if let Some(place) = outcomes.get_mut(reader) {
+            *place = outcome.clone();
+        }
+    }
+}
+
+/// Whether others may fare better.
+const fn concerns_one(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NoAccount
+            | Error::NoMailbox
+            | Error::TooManyKeywords
+            | Error::UidsExhausted
+            | Error::OverQuota { .. }
+    )
+}
+
+/// The copies that are needed. Where no place can be found for one, that is noted.
+async fn copies<'a>(
+    storage: &Storage,
+    letter: &Letter<'_>,
+    recipients: &'a [Recipient],
+    outcomes: &mut [Result<(), Error>],
+) -> Vec<Copy<'a>> {
+    let mut copies: Vec<Copy<'a>> = Vec::new();
+    let mut known: HashMap<(AccountId, Option<&str>), Result<usize, Error>> = HashMap::new();
+    let mut places: HashMap<(AccountId, MailboxId), usize> = HashMap::new();
+    for (reader, recipient) in recipients.iter().enumerate() {
+        let key = (recipient.account.id, recipient.detail.as_deref());
+        if !known.contains_key(&key) {
+            let place = storage.place(letter, recipient).await;
+            let index = place.map(|place| {
+                let at = (recipient.account.id, place.mailbox);
+                *places.entry(at).or_insert_with(|| {
+                    copies.push(Copy {
+                        account: &recipient.account,
+                        mailbox: place.mailbox,
+                        flags: place.flags,
+                        readers: Vec::new(),
+                    });
+                    copies.len() - 1
+                })
+            });
+            known.insert(key, index);
+        }
+        match known.get(&key) {
+            Some(Ok(index)) => copies[*index].readers.push(reader),
+            Some(Err(error)) => outcomes[reader] = Err(error.clone()),
+            None => {}
+        }
+    }
+    copies
+}
+
+/// Puts some copies into the store, at least one; says how many, and what came of them.
+async fn post(
+    storage: &Storage,
+    letter: &Letter<'_>,
+    copies: &[Copy<'_>],
+) -> (usize, Result<(), Error>) {
+    let (mut batch, mut held) = (Vec::new(), 0);
+    for copy in copies {
+        match message(storage, letter, copy).await {
+            Ok((message, bytes)) => {
+                batch.push((copy.mailbox, vec![message]));
+                held += bytes;
+            }
+            // Nothing of the batch is in the store; the one that failed ends it.
+            Err(error) if batch.is_empty() => return (1, Err(error)),
+            Err(_) => break,
+        }
+        if held >= BATCH_BYTES {
+            break;
+        }
+    }
+    let count = batch.len();
+    (count, storage.store.deliver(batch).await.map(drop))
+}
+
+/// A copy as it will be stored, and how much of it is in memory.
+async fn message(
+    storage: &Storage,
+    letter: &Letter<'_>,
+    copy: &Copy<'_>,
+) -> Result<(NewMessage, u64), Error> {
+    let header = letter.trace.header(&copy.account.name);
+    let date = letter.trace.date;
+    let about = About {
+        account: copy.account.id,
+        mailbox: copy.mailbox,
+        date,
+    };
+    let size = header.len() as u64 + letter.spool.len();
+    let mut incoming = Incoming::begin(&*storage.store, about, size, u64::MAX).await?;
+    let held = incoming.held_bytes();
+    incoming.write(&header).await?;
+    letter.write_to(&mut incoming).await?;
+    let received = incoming.finish().await?;
+    let message = NewMessage {
+        flags: copy.flags.clone(),
+        date,
+        digest: received.digest,
+        blob: received.blob,
+    };
+    Ok((message, held))
+}
+
+impl Letter<'_> {
+    async fn write_to(&self, incoming: &mut Incoming) -> Result<(), Error> {
+        let (mut at, mut space) = (0, Vec::new());
+        while let Some(piece) = self.piece(at, &mut space)? {
+            incoming.write(piece).await?;
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The piece of the message that begins at `offset`, if there is one.
+    pub(super) fn piece<'s>(
+        &'s self,
+        offset: u64,
+        space: &'s mut Vec<u8>,
+    ) -> io::Result<Option<&'s [u8]>> {
+        let piece = self.spool.piece(offset, space)?;
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
