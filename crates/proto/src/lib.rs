@@ -3,6 +3,6 @@
 pub mod dovecot_auth;
 pub mod helper;
 pub mod imap;
-pub mod proxy;
 pub mod lmtp;
+pub mod proxy;
 pub mod sasl;

@@ -7,8 +7,8 @@ mod certificates;
 mod endpoint;
 mod globals;
 mod imap;
-mod proxy;
 mod lmtp;
+mod proxy;
 mod registry;
 mod server;
 #[cfg(test)]

@@ -96,6 +96,7 @@ fn block(fixture: &Fixture, more: &str) -> EndpointBlock {
 fn endpoint(fixture: &Fixture, more: &str) -> ImapBlock {
     match block(fixture, more).protocol {
         Protocol::Imap(imap) => imap,
+        _ => panic!("not IMAP"),
     }
 }
 
@@ -103,6 +104,7 @@ fn endpoint(fixture: &Fixture, more: &str) -> ImapBlock {
 fn imap_of(block: &EndpointBlock) -> &ImapBlock {
     match &block.protocol {
         Protocol::Imap(imap) => imap,
+        _ => panic!("not IMAP"),
     }
 }
 
@@ -573,7 +575,7 @@ fn what_is_not_there_is_said_plainly() {
     assert!(refuse("imapp tcp://0.0.0.0:1").contains("did you mean `imap`?"));
     assert!(refuse("xyzzy").contains("unknown module or global directive: xyzzy"));
     assert!(refuse("auth.ldap x").contains("auth.ldap is not supported yet"));
-    assert!(refuse("lmtp unix://x").contains("endpoint lmtp is not supported yet"));
+    assert!(refuse("smtp unix://x").contains("endpoint smtp is not supported yet"));
     assert!(refuse("state_dir x").contains("duplicate directive: state_dir"));
 }
 
@@ -698,7 +700,23 @@ fn storages_say_what_is_wrong_with_them() {
         ),
         (
             "imapsql sqlite3 x {\n imap_filter x\n }",
-            "imap_filter is not supported yet",
+            "unknown module: x (namespace: imap.filter)",
+        ),
+        (
+            "imapsql sqlite3 x {\n imap_filter {\n command no-such-program\n }\n }",
+            "there is no program no-such-program",
+        ),
+        (
+            "imapsql sqlite3 x {\n imap_filter {\n }\n }",
+            "missing required directive: command",
+        ),
+        (
+            "imapsql sqlite3 x {\n quarantine_header X\n }",
+            "as in `quarantine_header X-Spam-Flag YES`",
+        ),
+        (
+            "imapsql sqlite3 x {\n delivery_detail yes\n }",
+            "off inbox folder create",
         ),
     ] {
         let refused = with(storage);

@@ -53,19 +53,19 @@ pub async fn deliver(
             Err(error) if batch.len() > 1 && concerns_one(&error) => {
                 for copy in batch {
                     let alone = post(storage, letter, std::slice::from_ref(copy)).await.1;
-                    note(&mut outcomes, copy, &alone);
+                    note(&mut outcomes, &copy.readers, &alone);
                 }
             }
             outcome => batch
                 .iter()
-                .for_each(|copy| note(&mut outcomes, copy, &outcome)),
+                .for_each(|copy| note(&mut outcomes, &copy.readers, &outcome)),
         }
     }
     outcomes
 }
 
-fn note(outcomes: &mut [Result<(), Error>], copy: &Copy<'_>, outcome: &Result<(), Error>) {
-    for &reader in &copy.readers {
+fn note(outcomes: &mut [Result<(), Error>], readers: &[usize], outcome: &Result<(), Error>) {
+    for &reader in readers {
         if let Some(place) = outcomes.get_mut(reader) {
             *place = outcome.clone();
         }
@@ -91,31 +91,34 @@ async fn copies<'a>(
     recipients: &'a [Recipient],
     outcomes: &mut [Result<(), Error>],
 ) -> Vec<Copy<'a>> {
-    let mut copies: Vec<Copy<'a>> = Vec::new();
-    let mut known: HashMap<(AccountId, Option<&str>), Result<usize, Error>> = HashMap::new();
-    let mut places: HashMap<(AccountId, MailboxId), usize> = HashMap::new();
+    let mut alike: HashMap<(AccountId, Option<&str>), Vec<usize>> = HashMap::new();
     for (reader, recipient) in recipients.iter().enumerate() {
         let key = (recipient.account.id, recipient.detail.as_deref());
-        if !known.contains_key(&key) {
-            let place = storage.place(letter, recipient).await;
-            let index = place.map(|place| {
-                let at = (recipient.account.id, place.mailbox);
-                *places.entry(at).or_insert_with(|| {
-                    copies.push(Copy {
+        alike.entry(key).or_default().push(reader);
+    }
+    let mut copies: Vec<Copy<'a>> = Vec::new();
+    let mut places: HashMap<MailboxId, usize> = HashMap::new();
+    for (reader, recipient) in recipients.iter().enumerate() {
+        let key = (recipient.account.id, recipient.detail.as_deref());
+        // The first of those that are alike asks for all of them.
+        let Some(readers) = alike.remove(&key) else {
+            continue;
+        };
+        debug_assert_eq!(readers.first(), Some(&reader));
+        match storage.place(letter, recipient).await {
+            Ok(place) => {
+                let index = *places.entry(place.mailbox).or_insert(copies.len());
+                match copies.get_mut(index) {
+                    Some(copy) => copy.readers.extend(readers),
+                    None => copies.push(Copy {
                         account: &recipient.account,
                         mailbox: place.mailbox,
                         flags: place.flags,
-                        readers: Vec::new(),
-                    });
-                    copies.len() - 1
-                })
-            });
-            known.insert(key, index);
-        }
-        match known.get(&key) {
-            Some(Ok(index)) => copies[*index].readers.push(reader),
-            Some(Err(error)) => outcomes[reader] = Err(error.clone()),
-            None => {}
+                        readers,
+                    }),
+                }
+            }
+            Err(error) => note(outcomes, &readers, &Err(error)),
         }
     }
     copies

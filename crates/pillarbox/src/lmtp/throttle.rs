@@ -202,7 +202,7 @@ impl Scope {
             let turns = self.rates.iter().zip(&known.due);
             let at = turns.map(|(rate, due)| rate.turn(*due, now)).max();
             let at = at.unwrap_or(now);
-            if at > deadline {
+            if at > deadline.max(now) {
                 return Err(Busy);
             }
             for (rate, due) in self.rates.iter().zip(&mut known.due) {

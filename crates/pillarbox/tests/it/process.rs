@@ -27,6 +27,15 @@ impl Home {
         home
     }
 
+    /// A server with this configuration, in which `HERE` is its directory.
+    pub(crate) fn with(text: &str) -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        let here = home.0.path().display().to_string();
+        let text = format!("state_dir HERE/state\nruntime_dir HERE/run\n{text}");
+        std::fs::write(home.path("pillarbox.conf"), text.replace("HERE", &here)).unwrap();
+        home
+    }
+
     fn configure(&self, addresses: &str, globals: &str) {
         let here = self.0.path().display();
         let text = format!(
@@ -77,7 +86,7 @@ impl Running {
 
     /// The next line that holds `text`.
     #[track_caller]
-    fn line(&self, text: &str) -> String {
+    pub(crate) fn line(&self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).expect(text);
             if line.contains(text) {
