@@ -7,6 +7,7 @@ one line: `ok NAME seconds` or `FAIL NAME reason`. Logs stay in target/providers
 import imaplib
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import imap
@@ -477,7 +479,106 @@ def _ldap_refuses(story: Story, slapd: Slapd) -> None:
             server.logged(due)
 
 
-STORIES = {"pam": pam, "shadow": shadow, "ldap": ldap}
+class DovecotAuth:
+    """Dovecot's authentication service, and nothing else of it."""
+
+    def __init__(self, story: Story, mechanisms: str):
+        self.story = story
+        (self.port,) = servers.free_ports(1)
+        self.base = story.home / "dovecot"
+        self.socket = self.base / "auth-client"
+        users = story.file("users", "ann:{PLAIN}pass word\nodd\tname:{PLAIN}pass word\n"
+                           "moved:{PLAIN}pass word::::::nologin=y reason=moved-away\n"
+                           "broken:{SCHEME-OF-NOBODY}x\n")
+        story.file("dovecot.conf", f"""\
+protocols =
+base_dir = {self.base}
+state_dir = {story.home}/dovecot-state
+log_path = {story.logs}/dovecot-own.log
+ssl = no
+# In a namespace where there is no other user.
+default_internal_user = root
+default_internal_group = root
+default_login_user = nobody
+first_valid_uid = 0
+auth_mechanisms = {mechanisms}
+auth_failure_delay = 0
+auth_verbose = yes
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {users}
+}}
+service anvil {{
+  chroot =
+}}
+service auth {{
+  user = root
+  unix_listener auth-client {{
+    mode = 0600
+  }}
+  inet_listener {{
+    address = 127.0.0.1
+    port = {self.port}
+  }}
+}}
+""")
+
+    def start(self) -> subprocess.Popen:
+        return self.story.start("/usr/sbin/dovecot", "-F", "-c", self.story.home / "dovecot.conf",
+                                ready=lambda: listens(self.socket))
+
+    def stop(self, daemon: subprocess.Popen) -> None:
+        """Ends the master, and the service, which would go on as long as somebody is connected."""
+        children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+        self.story.stop(daemon)
+        for child in children:
+            try:
+                os.kill(int(child), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.socket.unlink(missing_ok=True)
+
+
+def dovecot(story: Story) -> None:
+    """Dovecot's users, by PLAIN over its socket and by LOGIN over TCP; and when it is gone."""
+    service = DovecotAuth(story, "plain login")
+    daemon = service.start()
+    names = [
+        ("ann", "pass word", OK),
+        ("ann", "pass", DENIED),
+        ("ann", "", DENIED),
+        ("nobody-of-ours", "pass word", DENIED),
+        ("moved", "pass word", DENIED),
+    ]
+    block = f"auth dovecot_sasl unix://{service.socket}"
+    with Provided(story, "", block) as server:
+        server.logins(*names)
+        server.logged("dovecot_sasl: moved-away")
+        # What is kept open does not survive the service, but nobody has to know.
+        service.stop(daemon)
+        server.logins(("ann", "pass word", UNAVAILABLE))
+        server.logged(f"dovecot_sasl: unix://{service.socket}: ")
+        daemon = service.start()
+        server.logins(("ann", "pass word", OK))
+        _many(server)
+        server.never_logged("pass word")
+    service.stop(daemon)
+    service = DovecotAuth(story, "login")
+    daemon = service.start()
+    blocks = f"dovecot_sasl users {{\n endpoint tcp://127.0.0.1:{service.port}\n debug\n}}"
+    with Provided(story, blocks, "auth &users") as server:
+        server.logins(*names)
+    service.stop(daemon)
+
+
+def _many(server: Provided) -> None:
+    """Logins at the same time don't get each other's answers."""
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: server.login("ann", "pass word"), range(48)))
+    expect(set(answers), {OK}, "answers")
+
+
+STORIES = {"pam": pam, "shadow": shadow, "ldap": ldap, "dovecot": dovecot}
 
 
 def main() -> int:

@@ -16,20 +16,19 @@ const ENDPOINTS_LATER: &[&str] = &["smtp", "submission", "openmetrics", "dovecot
 
 /// Modules of maddy that this build does not have, with what there is instead.
 const LATER: &[(&str, &str)] = &[
-    ("auth.netauth", PASS_TABLE),
+    ("auth.netauth", NETAUTH),
     (
         "table.netauth",
-        "`table.static`, `table.file` or `table.sql_table`",
+        "`table.ldap`, `table.file` or `table.sql_table`",
     ),
-    ("auth.dovecot_sasl", PASS_TABLE),
-    ("dovecot_sasl", PASS_TABLE),
     (
         "storage.blob.s3",
         "`storage.blob.pack` or `storage.blob.fs`",
     ),
 ];
 
-const PASS_TABLE: &str = "`auth.pass_table` or `auth.external`";
+/// There is no client for it that somebody maintains.
+const NETAUTH: &str = "`auth.ldap`, `auth.pam`, `auth.dovecot_sasl` or `auth.external`";
 
 /// All kinds of endpoints, in the order of the reference.
 pub fn endpoints() -> impl Iterator<Item = &'static EndpointKind> {

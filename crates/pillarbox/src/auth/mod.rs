@@ -2,6 +2,7 @@
 
 mod cache;
 pub mod credentials;
+mod dovecot_sasl;
 pub mod dummy;
 pub mod exchange;
 mod external;
@@ -35,6 +36,7 @@ pub(crate) const MODULES: &[&Module] = &[
     &pam::MODULE,
     &shadow::MODULE,
     &ldap::MODULE,
+    &dovecot_sasl::MODULE,
 ];
 
 /// What a provider can check.

@@ -50,6 +50,8 @@ pub fn reply(line: &Line) -> Result<Reply, &'static str> {
             .map(|name| Reply::Mechanism(String::from_utf8_lossy(name).into_owned()))
             .ok_or("a MECH without a name"),
         b"DONE" => Ok(Reply::Done),
+        // The password is right, and its owner may not log in here.
+        b"OK" if line.has("nologin") => id().map(|id| Reply::Fail(id, no_login(line))),
         b"OK" => id().map(Reply::Ok),
         b"FAIL" => id().map(|id| Reply::Fail(id, failure(line))),
         b"CONT" => id().map(Reply::Continue),
@@ -62,6 +64,14 @@ fn failure(line: &Line) -> Failure {
     let reason = line.value("reason").or(code).unwrap_or_default();
     Failure {
         temporary: line.has("temp") || code == Some(b"temp_fail"),
+        reason: String::from_utf8_lossy(reason).into_owned(),
+    }
+}
+
+fn no_login(line: &Line) -> Failure {
+    let reason = line.value("reason").unwrap_or(b"nologin");
+    Failure {
+        temporary: false,
         reason: String::from_utf8_lossy(reason).into_owned(),
     }
 }
@@ -153,6 +163,7 @@ mod tests {
         };
         assert!(!failed("FAIL\t1\tuser=ann").temporary);
         assert!(failed("FAIL\t1\tuser=ann\ttemp").temporary);
+        assert_eq!(failed("OK\t1\tuser=ann\tnologin").reason, "nologin");
         assert!(failed("FAIL\t1\tcode=temp_fail").temporary);
         assert_eq!(
             failed("FAIL\t1\tcode=pass_expired\treason=too old").reason,
