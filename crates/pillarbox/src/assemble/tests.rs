@@ -561,9 +561,12 @@ fn references_have_to_lead_somewhere_fitting() {
     assert!(refused.contains("did you mean `pass_table`?"), "{refused}");
     let refused = refuse("&local_authdb", "table.identity");
     assert!(refused.contains("is not an authentication provider"));
-    let refused = refuse("&local_authdb", "pam");
-    assert!(refused.contains("module auth.pam is not supported yet by this build"));
-    assert!(refused.contains("use `auth.pass_table` or"), "{refused}");
+    let refused = refuse("&local_authdb", "netauth");
+    assert!(
+        refused.contains("module auth.netauth is not supported"),
+        "{refused}"
+    );
+    assert!(refused.contains("use `auth."), "{refused}");
     let refused = refuse("&local_authdb", "&local_authdb x");
     assert!(refused.contains("exactly one argument is required to use existing config block"));
 }
@@ -574,7 +577,7 @@ fn what_is_not_there_is_said_plainly() {
     let refuse = |text: &str| fixture.refuse(&format!("{text}\n{BLOCKS}{IMAP}"));
     assert!(refuse("imapp tcp://0.0.0.0:1").contains("did you mean `imap`?"));
     assert!(refuse("xyzzy").contains("unknown module or global directive: xyzzy"));
-    assert!(refuse("auth.ldap x").contains("auth.ldap is not supported yet"));
+    assert!(refuse("auth.netauth x").contains("auth.netauth is not supported"));
     assert!(refuse("smtp unix://x").contains("endpoint smtp is not supported yet"));
     assert!(refuse("state_dir x").contains("duplicate directive: state_dir"));
 }

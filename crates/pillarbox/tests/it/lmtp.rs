@@ -226,7 +226,7 @@ fn each_recipient_is_answered_for() {
     lmtp.send(format!(
         "MAIL FROM:<>\r\nRCPT TO:<ann@x.example>\r\nRCPT TO:<nobody@x.example>\r\n\
          RCPT TO:<ANN@x.example>\r\nRCPT TO:<bob@x.example>\r\nDATA\r\n{HELLO}\r\n.\r\n\
-         MAIL FROM:<>\r\nRCPT TO:<bob@x.example>\r\nBDAT 18\r\n{}BDAT 0 LAST\r\nQUIT\r\n",
+         MAIL FROM:<>\r\nRCPT TO:<bob@x.example>\r\nBDAT 19\r\n{}BDAT 0 LAST\r\nQUIT\r\n",
         "Subject: two\r\n\r\nx\r\n"
     ));
     let mut replies = lmtp.replies(14);
@@ -245,7 +245,7 @@ fn each_recipient_is_answered_for() {
             "250 2.0.0 <bob@x.example> OK: queued",
             "250 2.1.0 Sender OK",
             "250 2.1.5 Recipient OK",
-            "250 2.0.0 18 octets received",
+            "250 2.0.0 19 octets received",
             "250 2.0.0 <bob@x.example> OK: queued",
             "221 2.0.0 Bye",
         ]

@@ -70,7 +70,9 @@ fn c33_debug_is_inherited() {
     let server = Home::new().start(&format!(
         "debug yes\n{STORAGE}{USERS}imap tcp://127.0.0.1:0 {{\ntls off\n{NEEDED}}}\n"
     ));
-    server.login("user@example.org");
+    server
+        .login("user@example.org")
+        .ok("ID (\"name\" \"test\")");
     server.logged("[debug] imap: ");
 }
 
@@ -84,18 +86,18 @@ fn c34_debug_counts_for_its_endpoint_only() {
         block("127.0.0.1", ""),
         block("127.0.0.2", "debug yes")
     ));
-    let login = |n, user: &str| {
-        Client::connect(server.address(n)).ok(&format!("LOGIN {user} 123"));
+    let introduce = |n, name: &str| {
+        Client::connect(server.address(n)).ok(&format!("ID (\"name\" \"{name}\")"));
     };
-    login(0, "other@example.org");
-    login(1, "user@example.org");
+    introduce(0, "quiet");
+    introduce(1, "loud");
     let log = server.log.wait(|text| {
         let mut lines = text
             .lines()
             .filter(|line| line.starts_with("[debug] imap: "));
         lines
-            .any(|line| line.contains("user@example.org"))
+            .any(|line| line.contains("loud"))
             .then(|| text.to_owned())
     });
-    assert!(!log.contains("\"username\":\"other@example.org\""), "{log}");
+    assert!(!log.contains("quiet"), "{log}");
 }
