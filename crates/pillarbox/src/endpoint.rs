@@ -13,6 +13,7 @@ use crate::assemble::{Assembly, ImapBlock};
 use crate::lmtp::endpoint::LmtpRules;
 use crate::net::TlsSettings;
 use crate::net::proxy::Proxy;
+use crate::sasld::endpoint::SasldRules;
 use crate::storage::Storage;
 
 /// A kind of endpoint, as the configuration names it. The arguments of its blocks are addresses.
@@ -65,6 +66,8 @@ pub enum Protocol {
     Imap(ImapBlock),
     /// LMTP.
     Lmtp(LmtpRules),
+    /// Dovecot's authentication protocol.
+    Sasld(SasldRules),
 }
 
 impl Protocol {
@@ -74,6 +77,7 @@ impl Protocol {
         match self {
             Self::Imap(imap) => Some(&imap.storage),
             Self::Lmtp(lmtp) => Some(&lmtp.storage),
+            Self::Sasld(_) => None,
         }
     }
 }

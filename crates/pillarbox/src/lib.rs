@@ -16,6 +16,7 @@ pub mod net;
 pub mod normalize;
 pub mod precis;
 pub mod process;
+pub mod sasld;
 pub mod secret;
 pub mod serve;
 pub mod service_manager;

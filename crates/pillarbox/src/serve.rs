@@ -1,6 +1,7 @@
 //! From what a configuration describes to what listens.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use pillarbox_model::limit::Limits;
 
@@ -11,6 +12,8 @@ use crate::imap::places::Places;
 use crate::lmtp::endpoint::{Endpoint as Lmtp, LmtpRules};
 use crate::log::Logger;
 use crate::net::{Endpoint, Handler, Tls, TlsSettings};
+use crate::sasld::Endpoint as Sasld;
+use crate::sasld::endpoint::SasldRules;
 
 /// Said to IMAP clients that are one too many (RFC 5530 §3, RFC 9051 §7.1.5).
 const IMAP_FULL: &str = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
@@ -38,6 +41,8 @@ pub fn endpoint(block: EndpointBlock, debug: bool, places: &Arc<Places>) -> Endp
     let (full, handler) = match block.protocol {
         Protocol::Imap(block) => (IMAP_FULL, imap(block, common, places)),
         Protocol::Lmtp(rules) => (LMTP_FULL, lmtp(rules, common)),
+        // There is no word for it.
+        Protocol::Sasld(rules) => ("", sasld(rules, common)),
     };
     Endpoint {
         log,
@@ -86,6 +91,14 @@ fn lmtp(mut rules: LmtpRules, common: Common) -> Handler {
         io_debug: common.io_debug,
         io_errors: common.io_errors,
         rules,
+fn sasld(rules: SasldRules, common: Common) -> Handler {
+    let endpoint = Arc::new(Sasld {
+        log: common.log,
+        io_debug: common.io_debug,
+        io_errors: common.io_errors,
+        rules,
+        write_timeout: common.limits.write_timeout,
+        connections: AtomicU64::default(),
     });
     Arc::new(move |connection| Box::pin(Arc::clone(&endpoint).serve(connection)))
 }

@@ -45,7 +45,7 @@ fn build<'t>(
     tls: &TlsSettings,
     errors: &mut Vec<Error>,
 ) -> Option<ImapBlock> {
-    let login = keep(login(assembly, bound), errors);
+    let login = keep(storing(assembly, bound), errors);
     let storage = bound.node("storage").map(|node| assembly.storage(node));
     let storage = keep(storage.transpose(), errors).flatten().flatten();
     Some(ImapBlock {
@@ -64,30 +64,51 @@ fn cache(bound: &Bound<'_>) -> Option<Cache> {
         .flatten()
 }
 
-fn login<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Login> {
+/// Who may in, and as which storage account.
+fn storing<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Login> {
+    let mut errors = Vec::new();
+    let login = keep(asking(assembly, bound), &mut errors);
+    let mut map = |name| {
+        let map = bound.node(name).map(|node| assembly.table(node));
+        keep(map.transpose(), &mut errors).flatten()
+    };
+    let (storage_map, certificate_map) = (map("storage_map"), map("client_certificate_map"));
+    match login {
+        Some(login) if errors.is_empty() => Ok(Login {
+            storage_map,
+            storage_normalize: normalize(bound, "storage_map_normalize"),
+            certificate_map,
+            ..login
+        }),
+        _ => Err(errors),
+    }
+}
+
+fn normalize(bound: &Bound<'_>, name: &str) -> Normalize {
+    Normalize::from_name(bound.choice(name)).unwrap_or_default()
+}
+
+/// Who may in, by the name that the providers are asked about.
+pub(super) fn asking<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Login> {
     let mut errors = Vec::new();
     let mut providers = Vec::new();
     for node in bound.nodes("auth") {
         providers.extend(keep(assembly.provider(node), &mut errors));
     }
-    let mut map = |name| {
-        let map = bound.node(name).map(|node| assembly.table(node));
-        keep(map.transpose(), &mut errors).flatten()
-    };
-    let (auth_map, storage_map) = (map("auth_map"), map("storage_map"));
+    let auth_map = bound.node("auth_map").map(|node| assembly.table(node));
+    let auth_map = keep(auth_map.transpose(), &mut errors).flatten();
     if !errors.is_empty() {
         return Err(errors);
     }
-    let normalize = |name| Normalize::from_name(bound.choice(name)).unwrap_or_default();
+    let auth_normalize = normalize(bound, "auth_map_normalize");
     Ok(Login {
         providers,
         auth_map,
-        auth_normalize: normalize("auth_map_normalize"),
-        storage_map,
-        storage_normalize: normalize("storage_map_normalize"),
-        certificate_map: None,
+        auth_normalize,
+        storage_normalize: auth_normalize,
         penalties: Arc::clone(&assembly.penalties),
         cache: cache(bound),
         salt_secret: assembly.salt_secret()?,
+        ..Login::default()
     })
 }

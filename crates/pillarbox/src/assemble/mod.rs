@@ -10,6 +10,7 @@ mod imap;
 mod lmtp;
 mod proxy;
 mod registry;
+mod sasld;
 mod server;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use pillarbox_config::{Error, Node, Word, nearest};
 
 use super::{certificates, globals, imap, lmtp};
+use super::{certificates, globals, imap, sasld};
 use crate::endpoint::EndpointKind;
 use crate::lmtp::throttle;
 use crate::module::{Module, Offer};
@@ -13,6 +14,10 @@ const ENDPOINTS: &[&EndpointKind] = &[&imap::KIND, &lmtp::KIND];
 
 /// Endpoints of maddy that this build does not have.
 const ENDPOINTS_LATER: &[&str] = &["smtp", "submission", "openmetrics", "dovecot_sasld"];
+const ENDPOINTS: &[&EndpointKind] = &[&imap::KIND, &sasld::KIND];
+
+/// Endpoints of maddy that this build does not have.
+const ENDPOINTS_LATER: &[&str] = &["lmtp", "smtp", "submission", "openmetrics"];
 
 /// Modules of maddy that this build does not have, with what there is instead.
 const LATER: &[(&str, &str)] = &[

@@ -11,6 +11,7 @@ mod helper;
 mod last_use;
 mod ldap;
 pub mod login;
+mod oauth2;
 mod pam;
 pub mod pass_table;
 pub mod penalty;
@@ -34,6 +35,7 @@ pub(crate) const MODULES: &[&Module] = &[
     &dummy::MODULE,
     &external::MODULE,
     &pam::MODULE,
+    &oauth2::MODULE,
     &shadow::MODULE,
     &ldap::MODULE,
     &dovecot_sasl::MODULE,

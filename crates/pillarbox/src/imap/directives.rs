@@ -57,6 +57,13 @@ pub const DIRECTIVES: &[Directive] = &[
     )
     .inherit(),
     Directive::new(
+        "client_certificate_map",
+        Kind::Module("table"),
+        "",
+        "A table that makes the name of a user of one in a client's certificate (see `client_ca` in \
+         `tls.loader.file`). Without it they are the same.",
+    ),
+    Directive::new(
         "storage_map",
         Kind::Module("table"),
         "",

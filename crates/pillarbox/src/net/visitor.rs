@@ -364,8 +364,9 @@ impl Opening {
         let mut facts =
             agreed.or_else(|| told.map(|tls| TlsFacts::told(tls.version.as_deref())))?;
         if !through || told.is_some() {
-            // The client has another TLS, with the proxy: it would bind to that one.
-            facts.exporter = None;
+            // The client has another TLS, with the proxy: it would bind to that one, and it has
+            // shown us no certificate.
+            facts.forget_client();
         }
         if let Some(name) = &self.header.authority {
             facts.sni = Some(name.as_str().into());

@@ -10,7 +10,7 @@ use pillarbox::imap::Endpoint;
 use pillarbox::log::Logger;
 use pillarbox::net::quota::Quota;
 use pillarbox::net::tls::{self, Tls, TlsSettings};
-use pillarbox::net::{Connection, Peer, Stream};
+use pillarbox::net::{Connection, Peer, Stream, TlsFacts};
 use pillarbox::normalize::Normalize;
 use pillarbox::shutdown::Shutdown;
 use pillarbox::storage::{Mapping, Storage};
@@ -58,12 +58,17 @@ impl Server {
 
     /// Connects, and reads the greeting.
     pub(crate) async fn connect(&self) -> Client {
+        self.connect_under(None).await
+    }
+
+    /// Connects as if TLS had agreed on this.
+    pub(crate) async fn connect_under(&self, tls: Option<TlsFacts>) -> Client {
         let (near, far) = tokio::io::duplex(1 << 20);
         let connection = Connection {
             stream: Box::new(far),
             peer: Peer::Unix,
             local: "test".to_owned(),
-            tls: None,
+            tls,
             permit: self
                 .quota
                 .admit(&Peer::Unix, &self.endpoint.limits)

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pillarbox::auth::Provider;
+use pillarbox::Answer;
 use pillarbox::auth::credentials::Making;
 use pillarbox::auth::hash::Hash;
 use pillarbox::auth::login::Login;
 use pillarbox::auth::pass_table::PassTable;
+use pillarbox::auth::{Denied, Offers, Provider, TokenHint};
 use pillarbox::imap::Endpoint;
+use pillarbox::net::TlsFacts;
 use pillarbox::secret::Secret;
+use pillarbox::table::WritableTable;
 
 use crate::harness::{Client, Server};
 use crate::scram;
@@ -226,6 +229,213 @@ async fn nobody_acts_as_another() {
     client.ok(&plain("ann@example.org")).await;
     let mut client = server.connect().await;
     client.ok(&plain("")).await;
+}
+
+/// What TLS has agreed on with a client that shows a certificate for these names.
+fn tls(names: &[&str]) -> Option<TlsFacts> {
+    Some(TlsFacts {
+        version: "TLSv1.3",
+        cipher: "TLS13_AES_256_GCM_SHA384",
+        sni: None,
+        exporter: Some([7; 32]),
+        end_point: None,
+        client_names: names.iter().map(|&name| name.to_owned()).collect(),
+    })
+}
+
+/// RFC 4422 appendix A: the certificate says who the client is, and it may act as that and as
+/// nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_opens() {
+    let server = server().await;
+    let names = ["Ann@example.org", "bob@example.org"];
+    let mut client = server.connect_under(tls(&names)).await;
+    let listed = capabilities(&mut client).await;
+    assert!(listed.contains(" AUTH=EXTERNAL "), "{listed}");
+    let other = STANDARD.encode("eve@example.org");
+    client
+        .refused(&format!("AUTHENTICATE EXTERNAL {other}"), REFUSED)
+        .await;
+    client.send("a AUTHENTICATE EXTERNAL\r\n").await;
+    assert_eq!(client.line().await, "+ ");
+    client.send("\r\n").await;
+    let done = client.until("a").await.pop().unwrap();
+    assert!(done.starts_with("OK "), "{done}");
+    client.ok("CREATE Ann").await;
+
+    let mut client = server.connect_under(tls(&names)).await;
+    let bob = STANDARD.encode("BOB@example.org");
+    client.ok(&format!("AUTHENTICATE EXTERNAL {bob}")).await;
+    assert_eq!(client.ok("LIST \"\" Ann").await.len(), 1, "another account");
+
+    let mut client = server.connect_under(tls(&[])).await;
+    assert!(!capabilities(&mut client).await.contains("EXTERNAL"));
+    client
+        .refused("AUTHENTICATE EXTERNAL =", "NO [CANNOT]")
+        .await;
+}
+
+/// The name in a certificate is translated; one that the table does not have is nobody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_in_certificates_are_mapped() {
+    let names = Memory::default();
+    names.set("CN=Ann", "ann@example.org").await.unwrap();
+    let server = Server::with(|endpoint| {
+        endpoint.login = Arc::new(Login {
+            certificate_map: Some(Arc::new(names)),
+            ..Login::default()
+        });
+    });
+    let mut client = server.connect_under(tls(&["CN=Eve"])).await;
+    client.refused("AUTHENTICATE EXTERNAL =", REFUSED).await;
+    let mut client = server.connect_under(tls(&["CN=Eve", "CN=Ann"])).await;
+    client.ok("AUTHENTICATE EXTERNAL =").await;
+}
+
+/// RFC 5802 §6: under TLS the proof can be bound to it, and whoever keeps the client from it is
+/// noticed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channel_binding_is_offered_under_tls() {
+    let server = server().await;
+    let mut client = server.connect_under(tls(&[])).await;
+    let listed = capabilities(&mut client).await;
+    let best = "AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN";
+    assert!(listed.contains(best), "{listed}");
+    let first = STANDARD.encode("y,,n=ann@example.org,r=x");
+    client
+        .refused(&format!("AUTHENTICATE SCRAM-SHA-256 {first}"), REFUSED)
+        .await;
+    let done = scram::log_in_bound(&mut client, "ann@example.org", "sesame", &[8; 32]).await;
+    assert_eq!(done, REFUSED, "bound to another connection");
+    let done = scram::log_in_bound(&mut client, "ann@example.org", "sesame", &[7; 32]).await;
+    assert!(done.starts_with("OK "), "{done}");
+}
+
+/// Knows one token, and when it is broken nothing.
+struct Tokens {
+    broken: bool,
+}
+
+impl Provider for Tokens {
+    fn authenticate<'a>(&'a self, _: &'a str, _: &'a Secret) -> Answer<'a, Result<(), Denied>> {
+        Box::pin(async { Err(Denied::Credentials("no passwords".to_owned())) })
+    }
+
+    fn offers(&self) -> Offers {
+        Offers {
+            tokens: true,
+            ..Offers::default()
+        }
+    }
+
+    fn token<'a>(&'a self, token: &'a Secret) -> Answer<'a, Result<String, Denied>> {
+        let known = token.reveal() == b"good";
+        let broken = self.broken;
+        Box::pin(async move {
+            match (broken, known) {
+                (true, _) => Err(Denied::Unavailable(anyhow::anyhow!("broken"))),
+                (false, true) => Ok("Ann@example.org".to_owned()),
+                (false, false) => Err(Denied::Credentials("no such token".to_owned())),
+            }
+        })
+    }
+
+    fn token_hint(&self) -> TokenHint {
+        TokenHint {
+            scope: Some("mail".to_owned()),
+            openid_configuration: Some("https://id.example.org/x".to_owned()),
+        }
+    }
+}
+
+fn tokens(broken: bool) -> Server {
+    Server::with(|endpoint| {
+        endpoint.login = Arc::new(Login {
+            providers: vec![Arc::new(Tokens { broken })],
+            ..Login::default()
+        });
+    })
+}
+
+fn bearer(user: &str, token: &str) -> String {
+    let message = format!("n,{user},\u{1}host=x\u{1}auth=Bearer {token}\u{1}\u{1}");
+    format!(
+        "a AUTHENTICATE OAUTHBEARER {}\r\n",
+        STANDARD.encode(message)
+    )
+}
+
+fn xoauth2(user: &str, token: &str) -> String {
+    let message = format!("user={user}\u{1}auth=Bearer {token}\u{1}\u{1}");
+    format!("a AUTHENTICATE XOAUTH2 {}\r\n", STANDARD.encode(message))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_open() {
+    let server = tokens(false);
+    for command in [
+        bearer("", "good"),
+        bearer("a=ann@example.org", "good"),
+        bearer("a=ANN@example.org", "good"),
+        xoauth2("ann@example.org", "good"),
+    ] {
+        let mut client = server.connect().await;
+        let listed = capabilities(&mut client).await;
+        assert!(
+            listed.ends_with(" AUTH=OAUTHBEARER AUTH=XOAUTH2"),
+            "{listed}"
+        );
+        client.send(&command).await;
+        let done = client.until("a").await.pop().unwrap();
+        assert!(done.starts_with("OK "), "{command}: {done}");
+    }
+    let mut client = server.connect().await;
+    client
+        .refused("LOGIN ann@example.org good", "NO [CANNOT]")
+        .await;
+}
+
+/// RFC 7628 §3.2.2, §3.2.3: the error comes in a challenge, and after the client's answer the
+/// command fails. A token opens nobody else's account.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_tokens_get_a_reason() {
+    let server = tokens(false);
+    for (command, status) in [
+        (bearer("", "bad"), "invalid_token"),
+        (bearer("a=bob@example.org", "good"), "invalid_token"),
+        (xoauth2("ann@example.org", "bad"), "401"),
+        (xoauth2("bob@example.org", "good"), "401"),
+    ] {
+        let mut client = server.connect().await;
+        client.send(&command).await;
+        let line = client.line().await;
+        let error = STANDARD.decode(line.strip_prefix("+ ").unwrap()).unwrap();
+        let error: serde_json::Value = serde_json::from_slice(&error).unwrap();
+        assert_eq!(error["status"], status);
+        assert_eq!(error["scope"], "mail");
+        assert_eq!(error["openid-configuration"], "https://id.example.org/x");
+        client.send("AQ==\r\n").await;
+        assert_eq!(client.until("a").await.pop().unwrap(), REFUSED);
+        // The connection goes on.
+        client.send(bearer("", "good")).await;
+        assert!(client.until("a").await.pop().unwrap().starts_with("OK "));
+    }
+    let mut client = server.connect().await;
+    client.send(bearer("", "bad")).await;
+    assert!(client.line().await.starts_with("+ "));
+    client.send("*\r\n").await;
+    let ended = client.until("a").await.pop().unwrap();
+    assert!(ended == REFUSED, "{ended}");
+}
+
+/// A server that can't be asked has not said no.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_authorization_server_that_is_down_refuses_nobody() {
+    let server = tokens(true);
+    let mut client = server.connect().await;
+    client.send(bearer("", "good")).await;
+    let ended = client.until("a").await.pop().unwrap();
+    assert!(ended.starts_with("NO [UNAVAILABLE]"), "{ended}");
 }
 
 /// A password that was right is not asked about again, until the command line changes it.

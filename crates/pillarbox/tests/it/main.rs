@@ -21,6 +21,7 @@ mod providers;
 mod quickstart;
 mod requirements;
 mod samples;
+mod sasld;
 mod scram;
 mod session;
 mod stored;

@@ -7,10 +7,26 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::harness::Client;
 
+/// Logs in with SCRAM-SHA-256-PLUS, bound to what the exporter of TLS gave.
+pub(crate) async fn log_in_bound(
+    client: &mut Client,
+    user: &str,
+    password: &str,
+    exported: &[u8],
+) -> String {
+    let header = "p=tls-exporter,,";
+    let first = STANDARD.encode(format!("{header}{}", bare(user)));
+    let command = format!("s AUTHENTICATE SCRAM-SHA-256-PLUS {first}\r\n");
+    client.send(command).await;
+    let server_first = challenge(client).await.unwrap();
+    let binding = [header.as_bytes(), exported].concat();
+    finish(client, user, password, &server_first, &binding).await
+}
+
 /// Logs in with SCRAM-SHA-256 and gives the tagged line. Checks the server's proof.
 pub(crate) async fn log_in(client: &mut Client, user: &str, password: &str) -> String {
     match first(client, user).await {
-        Ok(server_first) => finish(client, user, password, &server_first).await,
+        Ok(server_first) => finish(client, user, password, &server_first, b"n,,").await,
         Err(refused) => refused,
     }
 }
@@ -39,7 +55,13 @@ async fn challenge(client: &mut Client) -> Result<String, String> {
     }
 }
 
-async fn finish(client: &mut Client, user: &str, password: &str, server_first: &str) -> String {
+async fn finish(
+    client: &mut Client,
+    user: &str,
+    password: &str,
+    server_first: &str,
+    binding: &[u8],
+) -> String {
     let mut fields = server_first.split(',').map(|field| &field[2..]);
     let (nonce, salt) = (fields.next().unwrap(), fields.next().unwrap());
     let iterations = fields.next().unwrap().parse().unwrap();
@@ -59,7 +81,7 @@ async fn finish(client: &mut Client, user: &str, password: &str, server_first: &
     );
     let client_key = sign(&salted, "Client Key");
     let stored = digest::digest(&digest::SHA256, &client_key);
-    let without_proof = format!("c=biws,r={nonce}");
+    let without_proof = format!("c={},r={nonce}", STANDARD.encode(binding));
     let said = format!("{},{server_first},{without_proof}", bare(user));
     let signature = sign(stored.as_ref(), &said);
     let proof: Vec<u8> = client_key

@@ -150,7 +150,7 @@ fn named_roots(node: &Node, state_dir: &Path) -> Result<RootCertStore, Vec<Error
 }
 
 /// Adds the authorities of a PEM file.
-fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
+pub(super) fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     for authority in certificate::chain(path).map_err(|error| error.to_string())? {
         roots.add(authority).map_err(|error| {
             let path = path.display();

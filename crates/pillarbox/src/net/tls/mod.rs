@@ -10,6 +10,9 @@ pub mod acme;
 mod certificate;
 pub mod client;
 mod names;
+mod peer;
+#[cfg(test)]
+mod peer_tests;
 mod settings;
 mod validity;
 
@@ -19,7 +22,8 @@ use std::time::Duration;
 
 use pillarbox_proto::sasl::Binding;
 use rustls::crypto::CryptoProvider;
-use rustls::server::ResolvesServerCert;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, ResolvesServerCert};
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
@@ -28,6 +32,7 @@ use super::Stream;
 use crate::log::Logger;
 pub use acme::{Acme, Orders};
 pub use certificate::{Certificates, LoadError, Pair, Source};
+use peer::{ClientName, Clients};
 pub use settings::{Blocks, DIRECTIVES, Scope, build, build_block};
 
 /// How often certificate files are looked at.
@@ -51,6 +56,8 @@ pub struct Tls {
     certificates: Arc<Certificates>,
     /// Where they are ordered, if they are.
     acme: Option<Arc<Acme>>,
+    /// What names the user in a client's certificate, if there may be one.
+    client_name: Option<ClientName>,
     kept_fresh: Once,
 }
 
@@ -94,6 +101,13 @@ impl TlsFacts {
         let end_point = end_point.map(|data| binding("tls-server-end-point", data));
         exporter.into_iter().chain(end_point).collect()
     }
+
+    /// Leaves what is true of whoever we have TLS with, and not of who is behind.
+    pub(super) fn forget_client(&mut self) {
+        self.exporter = None;
+        self.end_point = None;
+        self.client_names = Arc::default();
+    }
 }
 
 impl TlsSettings {
@@ -111,10 +125,11 @@ impl Tls {
     /// # Errors
     ///
     /// The provider has no suite or group for one of the versions.
-    pub(crate) fn new(
+    fn new(
         origin: Origin,
         provider: CryptoProvider,
         versions: &[&'static SupportedProtocolVersion],
+        clients: Option<&Clients>,
     ) -> Result<Self, rustls::Error> {
         let (certificates, acme) = match origin {
             Origin::Loaded(certificates) => (certificates, None),
@@ -124,9 +139,14 @@ impl Tls {
             Some(acme) => Arc::clone(acme) as _,
             None => Arc::clone(&certificates) as _,
         };
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        let provider = Arc::new(provider);
+        let verifier: Arc<dyn ClientCertVerifier> = match clients {
+            Some(clients) => clients.verifier(&provider)?,
+            None => Arc::new(NoClientAuth),
+        };
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(resolver);
         config.alpn_protocols = alpn(Some("imap"), acme.as_deref());
         // Tickets that carry their own state: a session to be resumed costs the server nothing.
@@ -135,6 +155,7 @@ impl Tls {
             config: Arc::new(config),
             certificates,
             acme,
+            client_name: clients.map(|clients| clients.name),
             kept_fresh: Once::new(),
         })
     }
@@ -149,6 +170,7 @@ impl Tls {
             config: Arc::new(config),
             certificates: Arc::clone(&self.certificates),
             acme: self.acme.clone(),
+            client_name: self.client_name,
             kept_fresh: Once::new(),
         }
     }
@@ -157,7 +179,7 @@ impl Tls {
     pub(crate) fn for_challenges(acme: &Arc<Acme>) -> Result<Self, rustls::Error> {
         let origin = Origin::Ordered(Arc::clone(acme));
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let mut tls = Self::new(origin, provider, rustls::ALL_VERSIONS)?;
+        let mut tls = Self::new(origin, provider, rustls::ALL_VERSIONS, None)?;
         let mut config = (*tls.config).clone();
         config.alpn_protocols = vec![acme::ALPN.to_vec()];
         tls.config = Arc::new(config);
@@ -200,8 +222,24 @@ impl Tls {
                 "an authority has seen the answer to its challenge",
             ));
         }
-        let facts = TlsFacts::of(stream.get_ref().1);
+        let facts = self.facts(stream.get_ref().1);
         Ok((Box::new(stream), facts))
+    }
+
+    fn facts(&self, connection: &ServerConnection) -> TlsFacts {
+        // The one that was shown, unless it was swapped since: then proofs that are bound to it
+        // fail once.
+        let own = self.certificates.choose(connection.server_name());
+        let own = own.as_ref().and_then(|own| own.cert.first());
+        let shown = connection.peer_certificates().and_then(<[_]>::first);
+        let names = self.client_name.zip(shown);
+        TlsFacts {
+            end_point: own.and_then(|own| peer::end_point(own)),
+            client_names: names
+                .map(|(kind, shown)| peer::names(shown, kind).into())
+                .unwrap_or_default(),
+            ..TlsFacts::of(connection)
+        }
     }
 
     /// The certificates, for whoever wants to have them read again at once.

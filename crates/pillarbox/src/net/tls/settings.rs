@@ -10,6 +10,7 @@ use rustls::version::{TLS12, TLS13};
 
 use super::acme::{self, Acme, Orders};
 use super::certificate::{Certificates, Pair, Source};
+use super::peer::{self, Clients};
 use super::{Origin, Tls, TlsSettings, names};
 use crate::log::Logger;
 
@@ -38,6 +39,9 @@ pub const DIRECTIVES: &[Directive] = &[
     PROTOCOLS,
     CIPHERS,
     CURVES,
+    CLIENT_CA,
+    CLIENT_AUTH,
+    CLIENT_NAME,
 ];
 
 /// Which versions.
@@ -67,8 +71,42 @@ pub(super) const CURVES: Directive = Directive::new(
      and `p384`; without it all of them in this order.",
 );
 
+/// Which clients may log in with a certificate.
+pub(super) const CLIENT_CA: Directive = Directive::new(
+    "client_ca",
+    Kind::TextList,
+    "",
+    "Files in PEM form with the authorities whose certificates clients may show, to log in with the \
+     SASL mechanism EXTERNAL. Without it no certificate is asked for.",
+);
+
+/// Whether they have to.
+pub(super) const CLIENT_AUTH: Directive = Directive::new(
+    "client_auth",
+    Kind::Enum(peer::CLIENT_AUTH),
+    "request",
+    "`require` makes a connection without a client's certificate impossible.",
+);
+
+/// As whom.
+pub(super) const CLIENT_NAME: Directive = Directive::new(
+    "client_name",
+    Kind::Enum(peer::CLIENT_NAMES),
+    "san_email",
+    "What in a client's certificate names the user: an e-mail address or a DNS name among the \
+     alternative names, the common name, or the whole subject. `client_certificate_map` of the \
+     endpoint translates it. A client can choose among several.",
+);
+
 /// The names of the directives that may stand beside a `loader`.
-const RULES: [&str; 3] = ["protocols", "ciphers", "curves"];
+const RULES: [&str; 6] = [
+    "protocols",
+    "ciphers",
+    "curves",
+    "client_ca",
+    "client_auth",
+    "client_name",
+];
 
 /// Finds the block that `&name` refers to, such as `tls.loader.file NAME { ... }`.
 pub type Blocks<'a, 't> = &'a dyn Fn(&Word) -> Result<&'t Node, Error>;
@@ -109,7 +147,7 @@ pub fn build<'t>(node: &'t Node, scope: &Scope<'_, 't>) -> Result<TlsSettings, V
     }
     let bound = bind(node, node.children(), DIRECTIVES, None)?;
     let (origin, at) = origin(node, &bound, scope)?;
-    assemble(origin, at, &bound)
+    assemble(origin, at, &bound, scope)
 }
 
 /// Builds what a top-level block `tls.loader.NAME` says.
@@ -123,7 +161,7 @@ pub fn build_block<'t>(node: &'t Node, scope: &Scope<'_, 't>) -> Result<TlsSetti
     }
     let bound = bind(node, node.children(), DIRECTIVES, None)?;
     let source = block_source(node, &bound, scope.state_dir)?;
-    assemble(loaded(source, node, scope)?, node, &bound)
+    assemble(loaded(source, node, scope)?, node, &bound, scope)
 }
 
 fn one(error: Error) -> Vec<Error> {
@@ -148,7 +186,7 @@ fn ordered<'t>(
     scope: &Scope<'_, 't>,
 ) -> Result<TlsSettings, Vec<Error>> {
     let (bound, acme) = acme_of(node, args, scope)?;
-    assemble(Origin::Ordered(acme), node, &bound)
+    assemble(Origin::Ordered(acme), node, &bound, scope)
 }
 
 fn acme_of<'t>(
@@ -341,9 +379,15 @@ fn some_pairs(node: &Node, pairs: Vec<Pair>) -> Result<Source, Vec<Error>> {
     Ok(Source::Files(pairs))
 }
 
-fn assemble(origin: Origin, at: &Node, bound: &Bound<'_>) -> Result<TlsSettings, Vec<Error>> {
+fn assemble(
+    origin: Origin,
+    at: &Node,
+    bound: &Bound<'_>,
+    scope: &Scope<'_, '_>,
+) -> Result<TlsSettings, Vec<Error>> {
     let (provider, versions) = rules(bound)?;
-    let tls = Tls::new(origin, provider, &versions);
+    let clients = Clients::build(bound, scope.state_dir)?;
+    let tls = Tls::new(origin, provider, &versions, clients.as_ref());
     let tls = tls.map_err(|error| one(Error::new(at.span(), format!("no usable TLS: {error}"))))?;
     Ok(TlsSettings::On(Arc::new(tls)))
 }

@@ -134,7 +134,7 @@ pub(super) fn client(trusted: &[CertificateDer<'static>]) -> ClientConfig {
 }
 
 /// A handshake: what the server learnt and the certificate that the client saw.
-async fn shake(
+pub(super) async fn shake(
     tls: &Tls,
     config: ClientConfig,
     host: &'static str,

@@ -163,6 +163,9 @@ pub const DIRECTIVES: &[Directive] = &[
     settings::PROTOCOLS,
     settings::CIPHERS,
     settings::CURVES,
+    settings::CLIENT_CA,
+    settings::CLIENT_AUTH,
+    settings::CLIENT_NAME,
 ];
 
 /// What the block says.
