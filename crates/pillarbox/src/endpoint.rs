@@ -24,8 +24,8 @@ pub struct EndpointKind {
     pub summary: &'static str,
     /// The text of the reference, in Markdown.
     pub doc: &'static str,
-    /// The directives of its block: those of the protocol, and rows of this file, of which `DEBUG`
-    /// and `TLS` have to be there.
+    /// The directives of its block: those of the protocol, and rows of this file, of which `DEBUG`,
+    /// `PROXY_PROTOCOL` and `TLS` have to be there.
     pub directives: &'static [Directive],
     /// The bounds that a block sets.
     pub limits: fn(&Bound<'_>) -> Limits,

@@ -1,5 +1,6 @@
 //! What the manual of the endpoint requires, by number, against the program as a process.
 
+mod delivery;
 mod example;
 mod introduction;
 mod logging;
