@@ -91,6 +91,10 @@ fn lmtp(mut rules: LmtpRules, common: Common) -> Handler {
         io_debug: common.io_debug,
         io_errors: common.io_errors,
         rules,
+    });
+    Arc::new(move |connection| Box::pin(Arc::clone(&endpoint).serve(connection)))
+}
+
 fn sasld(rules: SasldRules, common: Common) -> Handler {
     let endpoint = Arc::new(Sasld {
         log: common.log,

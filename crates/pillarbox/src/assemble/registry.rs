@@ -2,22 +2,17 @@
 
 use pillarbox_config::{Error, Node, Word, nearest};
 
-use super::{certificates, globals, imap, lmtp};
-use super::{certificates, globals, imap, sasld};
+use super::{certificates, globals, imap, lmtp, sasld};
 use crate::endpoint::EndpointKind;
 use crate::lmtp::throttle;
 use crate::module::{Module, Offer};
 use crate::{auth, delivery, storage, table};
 
 /// What listens, in the order of the reference.
-const ENDPOINTS: &[&EndpointKind] = &[&imap::KIND, &lmtp::KIND];
+const ENDPOINTS: &[&EndpointKind] = &[&imap::KIND, &lmtp::KIND, &sasld::KIND];
 
 /// Endpoints of maddy that this build does not have.
-const ENDPOINTS_LATER: &[&str] = &["smtp", "submission", "openmetrics", "dovecot_sasld"];
-const ENDPOINTS: &[&EndpointKind] = &[&imap::KIND, &sasld::KIND];
-
-/// Endpoints of maddy that this build does not have.
-const ENDPOINTS_LATER: &[&str] = &["lmtp", "smtp", "submission", "openmetrics"];
+const ENDPOINTS_LATER: &[&str] = &["smtp", "submission", "openmetrics"];
 
 /// Modules of maddy that this build does not have, with what there is instead.
 const LATER: &[(&str, &str)] = &[

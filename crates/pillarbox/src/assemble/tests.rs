@@ -97,7 +97,6 @@ fn endpoint(fixture: &Fixture, more: &str) -> ImapBlock {
     match block(fixture, more).protocol {
         Protocol::Imap(imap) => imap,
         _ => panic!("not IMAP"),
-        Protocol::Sasld(_) => panic!("it is no `imap` block"),
     }
 }
 
@@ -106,7 +105,6 @@ fn imap_of(block: &EndpointBlock) -> &ImapBlock {
     match &block.protocol {
         Protocol::Imap(imap) => imap,
         _ => panic!("not IMAP"),
-        Protocol::Sasld(_) => panic!("it is no `imap` block"),
     }
 }
 
