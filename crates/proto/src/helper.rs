@@ -142,17 +142,17 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Yes => f.write_str("yes\n"),
-            Self::No(why) => writeln!(f, "no {}", printable(why)),
-            Self::Failed(why) => writeln!(f, "failed {}", printable(why)),
+            Self::No(why) => writeln!(f, "no {}", printable(why, "no ")),
+            Self::Failed(why) => writeln!(f, "failed {}", printable(why, "failed ")),
         }
     }
 }
 
-/// As much of a reason as fits into an answer, on one line.
-fn printable(why: &str) -> String {
-    const ROOM: usize = ANSWER_BYTES - "failed \n".len();
+/// As much of a reason as fits into an answer after its word, on one line.
+fn printable(why: &str, word: &str) -> String {
+    let room = ANSWER_BYTES - word.len() - "\n".len();
     let why: String = why.chars().filter(|char| !char.is_control()).collect();
-    why[..why.floor_char_boundary(ROOM)].to_owned()
+    why[..why.floor_char_boundary(room)].to_owned()
 }
 
 #[cfg(test)]
@@ -241,13 +241,25 @@ mod tests {
         assert!(long.len() <= ANSWER_BYTES && Answer::parse(long.as_bytes()).is_some());
     }
 
+    /// What can be read can be written, up to the last byte.
+    #[test]
+    fn the_longest_answers_read_the_same() {
+        for word in ["no ", "failed "] {
+            let why = "x".repeat(ANSWER_BYTES - word.len() - 1);
+            let line = format!("{word}{why}\n");
+            let answer = Answer::parse(line.as_bytes()).unwrap();
+            assert_eq!(answer.to_string(), line);
+            assert_eq!(Answer::parse(format!("{word}x{why}\n").as_bytes()), None);
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_printed_reads_the_same(user in "[^\0]{0,9}", password in "[^\0]{0,9}", why: String) {
             let asked = Question::Password { user: &user, password: password.as_bytes() };
             let printed = asked.print().unwrap();
             prop_assert!(Question::parse(&printed) == Some(asked));
-            let answer = Answer::No(printable(&why));
+            let answer = Answer::No(printable(&why, "no "));
             prop_assert_eq!(Answer::parse(answer.to_string().as_bytes()), Some(answer));
         }
     }
