@@ -205,14 +205,18 @@ async fn translate(
     }
 }
 
-/// Asks providers until one accepts. If none does and one could not tell, nobody can.
+/// Asks providers that take passwords until one accepts. If none does and one could not tell, nobody
+/// can.
 pub(super) async fn first_accepting(
     providers: &[Arc<dyn Provider>],
     user: &str,
     password: &Secret,
 ) -> Result<(), Denied> {
     let mut denied = Denied::Credentials("there is no auth. provider".to_owned());
-    for provider in providers {
+    let taking = providers
+        .iter()
+        .filter(|provider| provider.offers().passwords);
+    for provider in taking.clone() {
         match (provider.authenticate(user, password).await, &denied) {
             (Ok(()), _) => return Ok(()),
             (Err(_), Denied::Unavailable(_)) => {}
@@ -220,7 +224,7 @@ pub(super) async fn first_accepting(
         }
     }
     match denied {
-        Denied::Credentials(last) if providers.len() > 1 => Err(Denied::Credentials(format!(
+        Denied::Credentials(last) if taking.count() > 1 => Err(Denied::Credentials(format!(
             "no auth. provider accepted creds, last err: {last}"
         ))),
         denied => Err(denied),
@@ -260,6 +264,7 @@ mod tests {
     struct Fake {
         accepts: &'static str,
         broken: bool,
+        tokens_only: bool,
         asked: Mutex<Vec<String>>,
         decoys: AtomicUsize,
     }
@@ -278,6 +283,13 @@ mod tests {
             } else {
                 Err(Denied::Credentials("no".to_owned()))
             })
+        }
+
+        fn offers(&self) -> Offers {
+            Offers {
+                passwords: !self.tokens_only,
+                ..Offers::PASSWORDS
+            }
         }
 
         fn decoy<'a>(&'a self, _password: &'a Secret) -> Answer<'a, ()> {
@@ -316,6 +328,18 @@ mod tests {
             Err(Denied::Credentials(why)) => why,
             Err(Denied::Unavailable(error)) => format!("unavailable: {error}"),
         }
+    }
+
+    /// Else its refusal would be what the log says of a wrong password.
+    #[test]
+    fn who_takes_only_tokens_is_not_asked_for_a_password() {
+        let tokens = Arc::new(Fake {
+            tokens_only: true,
+            ..Fake::default()
+        });
+        let login = login(&[&accepting("a"), &tokens]);
+        assert_eq!(why(now(login.login("a", &secret("y")))), "no");
+        assert!(tokens.asked.lock().unwrap().is_empty());
     }
 
     /// C43, C45: without maps, both names are the normalised one.
