@@ -208,6 +208,7 @@ async fn answer(stream: UnixStream, running: &Running) -> io::Result<()> {
     };
     let status = match outcome {
         Ok(()) => 0,
+        Err(Failure::Told(status)) => status,
         Err(failure) => {
             wire.tell(failure.to_string().trim_end()).await?;
             failure.code()

@@ -24,9 +24,10 @@ const LMTP_FULL: &str = "421 4.3.2 Too many connections, try again later\r\n";
 /// A block as an endpoint that listens. `debug` has it log more than its block says. Warns of what
 /// makes it less safe than it could be.
 pub fn endpoint(block: EndpointBlock, debug: bool, places: &Arc<Places>) -> Endpoint {
+    let tls = tls_of(&block);
     let common = Common {
         log: Logger::new(&block.name).with_debug(debug || block.debug),
-        tls: match &block.tls {
+        tls: match &tls {
             TlsSettings::Off => None,
             TlsSettings::On(tls) => Some(Arc::clone(tls)),
         },
@@ -47,11 +48,21 @@ pub fn endpoint(block: EndpointBlock, debug: bool, places: &Arc<Places>) -> Endp
     Endpoint {
         log,
         addresses: block.addresses,
-        tls: block.tls,
+        tls,
         proxy: block.proxy.map(Arc::new),
         limits: block.limits,
         full,
         handler,
+    }
+}
+
+/// TLS that answers for the protocol: `imap` is the only one here with a name of its own in ALPN.
+fn tls_of(block: &EndpointBlock) -> TlsSettings {
+    match (&block.tls, &block.protocol) {
+        (TlsSettings::On(tls), Protocol::Lmtp(_)) => {
+            TlsSettings::On(Arc::new(tls.for_protocol(None)))
+        }
+        (tls, _) => tls.clone(),
     }
 }
 

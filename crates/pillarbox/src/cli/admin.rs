@@ -15,7 +15,9 @@ use pillarbox_store::{Account, MailboxInfo};
 use serde::{Deserialize, Serialize};
 
 use super::console::{Console, Terminal};
-use super::{Context, Failure, backup, check, creds, imap_acct, imap_mboxes, imap_msgs, transfer};
+use super::{
+    Context, Failure, backup, check, creds, deliver, imap_acct, imap_mboxes, imap_msgs, transfer,
+};
 use crate::assemble::{self, Mode, Options, Server};
 use crate::auth::pass_table::PassTable;
 use crate::control;
@@ -45,6 +47,15 @@ pub enum Admin {
     Import(transfer::Import),
     /// Write the mail of an account into files
     Export(transfer::Export),
+    /// Deliver a message that is the standard input
+    ///
+    /// As LMTP does it: by the storage's `delivery_map` and all that belongs to it. To be run by an MTA, in
+    /// the running server, or in this process if there is none. Either all recipients get the message or,
+    /// if one of them is unknown or can't be found out about, none.
+    ///
+    /// The exit status is one of sysexits.h: 64 wrong command line, 65 no message, 67 no such user, 73 the
+    /// mailbox is full, 75 anything that may pass; MTAs try again after 75, and else send the message back.
+    Deliver(deliver::Deliver),
 }
 
 /// Where a command finds what the configuration's blocks made.
@@ -60,6 +71,9 @@ pub trait Blocks: Send + Sync {
     /// # Errors
     /// There are none.
     fn credentials(&self, name: &str) -> Result<Arc<PassTable>, Failure>;
+
+    /// What the server calls itself.
+    fn hostname(&self) -> String;
 }
 
 impl Admin {
@@ -77,6 +91,7 @@ impl Admin {
             Self::Check(command) => command.perform(blocks, console).await,
             Self::Import(command) => command.perform(blocks, console).await,
             Self::Export(command) => command.perform(blocks, console).await,
+            Self::Deliver(command) => command.perform(blocks, console).await,
         }
     }
 
@@ -157,6 +172,11 @@ impl Blocks for Here {
             Failure::Usage(format!("block {name} keeps no credentials to be changed"))
         })
     }
+
+    fn hostname(&self) -> String {
+        let globals = assemble::globals(&self.tree).ok();
+        hostname(globals.and_then(|globals| globals.hostname))
+    }
 }
 
 /// What the commands of a running server work on: the blocks of its present configuration.
@@ -164,6 +184,7 @@ impl Blocks for Here {
 pub struct Running {
     storages: Vec<(String, Arc<Storage>)>,
     credentials: Vec<(String, Arc<PassTable>)>,
+    hostname: Option<String>,
     /// Those that endpoints have, also where they are written in place.
     all_storages: Vec<Arc<Storage>>,
 }
@@ -175,6 +196,7 @@ impl Running {
         Self {
             storages: server.storages.clone(),
             credentials: server.credentials.clone(),
+            hostname: server.globals.hostname.clone(),
             all_storages: all_storages(server),
         }
     }
@@ -207,6 +229,15 @@ impl Blocks for Running {
         named(&self.credentials, name)
             .ok_or_else(|| Failure::Usage(format!("the running server has no credentials {name}")))
     }
+
+    fn hostname(&self) -> String {
+        hostname(self.hostname.clone())
+    }
+}
+
+/// `localhost`, where the configuration does not say.
+fn hostname(said: Option<String>) -> String {
+    said.unwrap_or_else(|| "localhost".to_owned())
 }
 
 fn named<T: Clone>(blocks: &[(String, T)], name: &str) -> Option<T> {
@@ -229,6 +260,11 @@ pub struct StorageBlock {
 }
 
 impl StorageBlock {
+    /// The block's name.
+    pub(super) fn name(&self) -> &str {
+        &self.cfg_block
+    }
+
     pub(super) fn storage(&self, blocks: &dyn Blocks) -> Result<Arc<Storage>, Failure> {
         blocks.storage(&self.cfg_block)
     }

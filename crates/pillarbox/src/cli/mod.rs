@@ -9,6 +9,7 @@ mod check;
 mod completions;
 pub mod console;
 mod creds;
+mod deliver;
 mod docs;
 mod hash;
 mod imap_acct;
@@ -116,7 +117,7 @@ pub enum Failure {
     Usage(String),
     /// Anything else. Exit status 1.
     Failed(anyhow::Error),
-    /// What the running server told already, with its exit status.
+    /// What was told already, by the command or the running server, with the exit status.
     Told(u8),
 }
 
@@ -132,7 +133,11 @@ fn exit_statuses() -> String {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Cli { context, command } = Cli::parse();
+    let Cli { context, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
+    let for_mta = matches!(command, Command::Admin(admin::Admin::Deliver(_)));
     let outcome = match command {
         Command::Quickstart(command) => command.run(&context),
         Command::Run(command) => command.run(&context),
@@ -148,8 +153,23 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprint!("{failure}");
-            ExitCode::from(failure.code())
+            ExitCode::from(if for_mta {
+                deliver::status(&failure)
+            } else {
+                failure.code()
+            })
         }
+    }
+}
+
+/// Says what is wrong with the command line, or the help that was asked for.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let for_mta = std::env::args().any(|word| word == "deliver");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if for_mta => ExitCode::from(deliver::USAGE),
+        _ => ExitCode::from(2),
     }
 }
 

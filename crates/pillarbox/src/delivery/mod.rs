@@ -18,7 +18,7 @@ use crate::table::Table;
 pub use filter::Filter;
 pub use post::{Letter, deliver};
 pub use recipient::{NoRecipient, Recipient};
-pub use spool::{Buffer, Spool};
+pub use spool::{Buffer, Spool, header_len};
 pub use trace::{Trace, message_id};
 
 /// What a storage says of mail that is delivered to it.

@@ -109,6 +109,15 @@ impl Spool {
 }
 
 impl Buffer {
+    /// All in memory: for messages that are there already.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self {
+            memory_bytes: usize::MAX,
+            directory: PathBuf::new(),
+        }
+    }
+
     /// A file that nobody else can open, and that is gone when it is closed.
     fn open(&self) -> io::Result<File> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -137,6 +146,20 @@ impl Buffer {
         fs::remove_file(&path)?;
         Ok(file)
     }
+}
+
+/// Where the header ends: before the first empty line. Those that know line feeds alone count too, as
+/// they do for whoever reads the message.
+#[must_use]
+pub fn header_len(message: &[u8]) -> usize {
+    let mut at = 0;
+    for line in message.split_inclusive(|&b| b == b'\n') {
+        if matches!(line, b"\r\n" | b"\n") {
+            return at;
+        }
+        at += line.len();
+    }
+    message.len()
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use super::Endpoint;
 use super::throttle::{Busy, Ticket};
 use super::wire::Wire;
 use crate::clock;
-use crate::delivery::{Letter, NoRecipient, Recipient, Spool, Trace, deliver, message_id};
+use crate::delivery::{
+    Letter, NoRecipient, Recipient, Spool, Trace, deliver, header_len, message_id,
+};
 use crate::log::{Fields, Text};
 use crate::net::{Connection, Peer, quota};
 use crate::shutdown::Signal;
@@ -407,19 +409,6 @@ fn header(endpoint: &Endpoint, spool: &Spool) -> Result<Vec<u8>, Reply> {
         return Err(Reply::new(554, (5, 4, 6), "").with(&text));
     }
     Ok(head)
-}
-
-/// Where the header ends: before the first empty line. Those that know line feeds alone count too, as
-/// they do for whoever reads the message.
-fn header_len(message: &[u8]) -> usize {
-    let mut at = 0;
-    for line in message.split_inclusive(|&b| b == b'\n') {
-        if matches!(line, b"\r\n" | b"\n") {
-            return at;
-        }
-        at += line.len();
-    }
-    message.len()
 }
 
 /// A reply that names the transaction.

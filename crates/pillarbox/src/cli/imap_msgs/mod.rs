@@ -266,7 +266,7 @@ async fn remove(
 
 /// A message as the protocol has it: lines end with CRLF (RFC 5322 §2.1), whatever the file that it
 /// comes from does.
-fn with_crlf(bytes: Bytes) -> Bytes {
+pub(super) fn with_crlf(bytes: Bytes) -> Bytes {
     let bare = |&at: &usize| at == 0 || bytes[at - 1] != b'\r';
     let all_bare = || memchr::memchr_iter(b'\n', &bytes).filter(bare);
     let missing = all_bare().count();

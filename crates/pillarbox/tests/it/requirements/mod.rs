@@ -343,13 +343,10 @@ fn tcp(address: SocketAddr) -> TcpStream {
 }
 
 /// A handshake, and the certificate that the server showed.
-fn tls(
-    mut stream: TcpStream,
+pub(crate) fn tls<S: Read + Write>(
+    mut stream: S,
     versions: &[&'static SupportedProtocolVersion],
-) -> std::io::Result<(
-    StreamOwned<ClientConnection, TcpStream>,
-    CertificateDer<'static>,
-)> {
+) -> std::io::Result<(StreamOwned<ClientConnection, S>, CertificateDer<'static>)> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
