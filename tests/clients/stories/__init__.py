@@ -1,7 +1,8 @@
 """All stories by name; the longest first, so that the others fit beside it."""
 
 from . import (
-    acme, curl, fetchmail, getmail, imapclient, imapflow, imaplib, mbsync, mutt, offlineimap, tls,
+    acme, curl, fetchmail, getmail, imapclient, imapflow, imaplib, mbsync, mutt, offlineimap, postfix,
+    tls,
 )
 
 ALL = {
@@ -17,7 +18,8 @@ ALL = {
     "imapclient": imapclient.tell,
     "curl": curl.tell,
     "tls": tls.tell,
+    "postfix": postfix.tell,
 }
 
 # Those about what only this server does; they are told to no other.
-OWN = {"acme", "tls"}
+OWN = {"acme", "postfix", "tls"}

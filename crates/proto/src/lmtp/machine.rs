@@ -428,9 +428,13 @@ impl Machine {
         wanted.then_some(Event::Content(bytes))
     }
 
+    /// Notes why the message is not taken. Which reason shows first may depend on how the stream is
+    /// cut; which one is told must not.
     fn fail(&mut self, reply: Reply) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.failure.get_or_insert(reply);
+        if let Some(transaction) = &mut self.transaction
+            && transaction.failure != Some(TOO_LARGE)
+        {
+            transaction.failure = Some(reply);
         }
     }
 

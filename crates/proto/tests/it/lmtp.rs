@@ -221,6 +221,19 @@ fn what_is_too_much() {
             "failed 552 5.3.4 Message size exceeds limit",
         ],
     );
+    // Both at once: the same is told of it, however the stream is cut.
+    after_hello(
+        &format!(
+            "MAIL FROM:<>\r\nRCPT TO:<x@y>\r\nDATA\r\n{}\r\n.\r\n",
+            "x".repeat(1_100)
+        ),
+        &[
+            "from <>",
+            "to <x@y>",
+            GO_AHEAD,
+            "failed 552 5.3.4 Message size exceeds limit",
+        ],
+    );
     after_hello(
         "BDAT 999999999999\r\n",
         &["bye, 552 5.3.4 Message size exceeds limit"],
