@@ -1,28 +1,18 @@
 //! A connection's bytes: input by events, output in a bounded buffer.
 
-use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use pillarbox_proto::imap::frame::{Event, FrameLimits, Framer};
-use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 
-use crate::net::Stream;
+use crate::net::{Stream, read};
 
-/// Bytes read at once. The buffer belongs to the thread, so an idle connection holds none.
-const READ_BYTES: usize = 64 * 1024;
 /// Output is sent when there is this much of it: large enough for few system calls, small enough to stay in cache.
 const FLUSH_BYTES: usize = 64 * 1024;
 /// Message bytes from this size on go to the socket from where they are, without a copy.
 const DIRECT_BYTES: usize = 16 * 1024;
-
-thread_local! {
-    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
-}
 
 /// What came in.
 pub(super) enum Input {
@@ -125,8 +115,7 @@ impl Wire {
 
     /// Reads what there is into `unread`, which is empty.
     async fn fill(&mut self) -> io::Result<usize> {
-        let Self { stream, unread, .. } = self;
-        poll_fn(|context| poll_read(Pin::new(stream), context, unread)).await
+        read(&mut self.stream, &mut self.unread).await
     }
 
     /// Takes the stream away for a TLS handshake. Everything already read is thrown away: it came in
@@ -205,20 +194,6 @@ impl Wire {
         }
         self.data = Vec::new();
     }
-}
-
-/// Reads into the thread's buffer and keeps only what came.
-fn poll_read(
-    stream: Pin<&mut Box<dyn Stream>>,
-    context: &mut Context<'_>,
-    unread: &mut Vec<u8>,
-) -> Poll<io::Result<usize>> {
-    READ_BUFFER.with_borrow_mut(|buffer| {
-        let mut read = ReadBuf::new(buffer);
-        std::task::ready!(stream.poll_read(context, &mut read))?;
-        unread.extend_from_slice(read.filled());
-        Poll::Ready(Ok(read.filled().len()))
-    })
 }
 
 async fn timeout<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

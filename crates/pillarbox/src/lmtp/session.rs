@@ -1,5 +1,6 @@
 //! One connection: events in, decisions, replies out.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -42,6 +43,8 @@ struct Transaction {
     refused: usize,
     /// Places among the limits.
     tickets: Vec<Ticket>,
+    /// Domains that have theirs.
+    domains: HashSet<String>,
 }
 
 /// What is to be done with an event, which must not borrow from the input.
@@ -233,6 +236,7 @@ impl Session {
             failure: None,
             refused: 0,
             tickets,
+            domains: HashSet::new(),
         });
         self.say(&Reply::new(250, (2, 1, 0), "Sender OK"));
     }
@@ -243,7 +247,7 @@ impl Session {
             return self.say(&FAILED);
         };
         if let Some(throttle) = &endpoint.rules.throttle {
-            match throttle.recipient(to).await {
+            match throttle.recipient(to, &mut transaction.domains).await {
                 Ok(tickets) => transaction.tickets.extend(tickets),
                 Err(Busy) => {
                     let reply = about(BUSY, &transaction.id);

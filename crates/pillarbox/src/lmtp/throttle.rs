@@ -1,6 +1,6 @@
 //! `limits`: how much mail is taken at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ const DIRECTIVES: &[Directive] = &[
         "Messages from one domain, by the sender's address.",
     )
     .repeat(),
-    Directive::new("destination", Kind::Custom, "", "Recipients in one domain.").repeat(),
+    Directive::new("destination", Kind::Custom, "", "Messages to one domain.").repeat(),
 ];
 
 /// The limits of a block.
@@ -121,14 +121,26 @@ impl Throttle {
         Ok(tickets)
     }
 
-    /// Waits until a message may go there.
+    /// Waits until a message may go there. Recipients in a domain that is among `known` already have
+    /// the turn of the first one; others are added.
     ///
     /// # Errors
     /// [`Busy`].
-    pub async fn recipient(&self, to: &str) -> Result<Option<Ticket>, Busy> {
-        self.destination
-            .take(&domain(to), Instant::now() + PATIENCE)
-            .await
+    pub async fn recipient(
+        &self,
+        to: &str,
+        known: &mut HashSet<String>,
+    ) -> Result<Option<Ticket>, Busy> {
+        let domain = domain(to);
+        if known.contains(&domain) {
+            return Ok(None);
+        }
+        let ticket = self
+            .destination
+            .take(&domain, Instant::now() + PATIENCE)
+            .await?;
+        known.insert(domain);
+        Ok(ticket)
     }
 }
 
@@ -298,6 +310,21 @@ mod tests {
         assert!(scope.take("b", Instant::now()).await.is_ok());
         drop(first);
         assert!(scope.take("a", Instant::now()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn recipients_of_a_message_share_the_turn_of_their_domain() {
+        let throttle = Throttle {
+            destination: scope(&[], Some(1)),
+            ..Throttle::default()
+        };
+        let (mut known, mut tickets) = (HashSet::new(), Vec::new());
+        for to in ["a@x.example", "b@X.example", "c@y.example", "d", "e"] {
+            tickets.push(throttle.recipient(to, &mut known).await.unwrap());
+        }
+        assert_eq!(tickets.iter().flatten().count(), 3);
+        let other = throttle.destination.take("x.example", Instant::now());
+        assert!(other.await.is_err(), "another message");
     }
 
     #[tokio::test]

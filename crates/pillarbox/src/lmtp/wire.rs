@@ -3,12 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
-use crate::net::Stream;
-
-/// Bytes read at once.
-const READ_BYTES: usize = 32 * 1024;
+use crate::net::{Stream, read};
 
 /// A connection's input and output.
 pub(super) struct Wire {
@@ -44,14 +41,9 @@ impl Wire {
 
     /// Reads more; nothing means the end. All must have been used. Cancel safe.
     pub(super) async fn fill(&mut self) -> io::Result<usize> {
-        self.input.clear();
+        self.input = Vec::new();
         self.used = 0;
-        self.input.reserve(READ_BYTES);
-        let outcome = self.stream.read_buf(&mut self.input).await;
-        if self.input.is_empty() {
-            self.input = Vec::new();
-        }
-        outcome
+        read(&mut self.stream, &mut self.input).await
     }
 
     /// Sends all replies.

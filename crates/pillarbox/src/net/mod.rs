@@ -4,6 +4,7 @@ pub mod activation;
 pub mod listener;
 pub mod proxy;
 pub mod quota;
+mod read;
 pub mod socket;
 pub mod tls;
 mod unread;
@@ -18,6 +19,7 @@ use crate::Answer;
 use crate::shutdown::Signal;
 
 pub use listener::{Endpoint, Listeners};
+pub(crate) use read::read;
 pub use tls::{Tls, TlsFacts, TlsSettings};
 
 /// A byte stream, of whatever kind. Boxed, so that sessions compile once.
