@@ -1,7 +1,7 @@
 //! The command line: one file a command.
 //!
 //! A command is a type with [`clap::Args`] and a method `run(self, &Context) -> Result<(),
-//! Failure>`. What the exit status means is in [`EXIT_STATUSES`].
+//! Failure>`. What the exit status means is in `EXIT_STATUSES`.
 
 pub mod admin;
 mod backup;

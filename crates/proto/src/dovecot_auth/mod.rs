@@ -1,7 +1,7 @@
 //! The protocol between those that have users to authenticate and an authentication service, as
 //! Dovecot defines it ("Dovecot Authentication Protocol v1.2"): lines of fields between tabs.
 //!
-//! [`line`] is how both sides write and read lines. [`client`] is what a service says and what is
+//! [`mod@line`] is how both sides write and read lines. [`client`] is what a service says and what is
 //! said to it, and [`server`] the other way round.
 
 pub mod client;
