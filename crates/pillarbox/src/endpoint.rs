@@ -13,6 +13,7 @@ use crate::assemble::{Assembly, ImapBlock};
 use crate::lmtp::endpoint::LmtpRules;
 use crate::net::TlsSettings;
 use crate::net::proxy::Proxy;
+use crate::normalize::Normalize;
 use crate::sasld::endpoint::SasldRules;
 use crate::storage::Storage;
 
@@ -127,6 +128,52 @@ pub const DEBUG: Directive = Directive::new(
     "Logs more. The default is the global value.",
 )
 .inherit();
+
+/// `auth`.
+pub const AUTH: Directive = Directive::new(
+    "auth",
+    Kind::Module("auth"),
+    "",
+    "Who knows passwords. Several are tried in their order; the first that accepts decides.",
+)
+.repeat()
+.required();
+
+/// `auth_cache`.
+pub const AUTH_CACHE: Directive = Directive::new(
+    "auth_cache",
+    timeout(0),
+    "0",
+    "How long a password that was right is taken as right without asking `auth` again, as in `5m`; 0 \
+     is not at all. A password that is changed by the command line is asked about at once; one that \
+     is changed in another way opens for as long.",
+);
+
+/// `auth_map`.
+pub const AUTH_MAP: Directive = Directive::new(
+    "auth_map",
+    Kind::Module("table"),
+    "",
+    "A table that translates the user's name for `auth`. The default is the global value.",
+)
+.inherit();
+
+/// `auth_map_normalize`.
+pub const AUTH_MAP_NORMALIZE: Directive = Directive::new(
+    "auth_map_normalize",
+    Kind::Enum(&Normalize::NAMES),
+    "auto",
+    "How the name is normalised before `auth_map`. The default is the global value.",
+)
+.inherit();
+
+/// `sasl_login`.
+pub const SASL_LOGIN: Directive = Directive::new(
+    "sasl_login",
+    Kind::Bool,
+    "no",
+    "Offers the obsolete mechanism LOGIN.",
+);
 
 /// `max_connections`.
 pub const MAX_CONNECTIONS: Directive = Directive::new(

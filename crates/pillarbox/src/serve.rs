@@ -59,7 +59,7 @@ pub fn endpoint(block: EndpointBlock, debug: bool, places: &Arc<Places>) -> Endp
 /// TLS that answers for the protocol: `imap` is the only one here with a name of its own in ALPN.
 fn tls_of(block: &EndpointBlock) -> TlsSettings {
     match (&block.tls, &block.protocol) {
-        (TlsSettings::On(tls), Protocol::Lmtp(_)) => {
+        (TlsSettings::On(tls), Protocol::Lmtp(_) | Protocol::Sasld(_)) => {
             TlsSettings::On(Arc::new(tls.for_protocol(None)))
         }
         (tls, _) => tls.clone(),

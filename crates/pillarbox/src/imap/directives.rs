@@ -19,43 +19,12 @@ pub const DIRECTIVES: &[Directive] = &[
         "no",
         "Takes passwords over connections that are not encrypted. Always so where TLS is off.",
     ),
-    Directive::new(
-        "sasl_login",
-        Kind::Bool,
-        "no",
-        "Offers the obsolete mechanism LOGIN.",
-    ),
-    Directive::new(
-        "auth",
-        Kind::Module("auth"),
-        "",
-        "Who knows passwords. Several are tried in their order; the first that accepts decides.",
-    )
-    .repeat()
-    .required(),
-    Directive::new(
-        "auth_cache",
-        timeout(0),
-        "0",
-        "How long a password that was right is taken as right without asking `auth` again, as in \
-         `5m`; 0 is not at all. A password that is changed by the command line is asked about at \
-         once; one that is changed in another way opens for as long.",
-    ),
+    endpoint::SASL_LOGIN,
+    endpoint::AUTH,
+    endpoint::AUTH_CACHE,
     Directive::new("storage", Kind::Module("storage"), "", "Where the mail is.").required(),
-    Directive::new(
-        "auth_map",
-        Kind::Module("table"),
-        "",
-        "A table that translates the user's name for `auth`. The default is the global value.",
-    )
-    .inherit(),
-    Directive::new(
-        "auth_map_normalize",
-        Kind::Enum(&Normalize::NAMES),
-        "auto",
-        "How the name is normalised before `auth_map`. The default is the global value.",
-    )
-    .inherit(),
+    endpoint::AUTH_MAP,
+    endpoint::AUTH_MAP_NORMALIZE,
     Directive::new(
         "client_certificate_map",
         Kind::Module("table"),

@@ -84,7 +84,9 @@ struct Key {
 }
 
 /// A place among those that may be there at the same time. Dropping it gives it back.
-pub struct Ticket(#[allow(dead_code)] OwnedSemaphorePermit);
+pub struct Ticket {
+    _place: OwnedSemaphorePermit,
+}
 
 /// There was no turn within the time that one waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +197,9 @@ impl Scope {
         let ticket = match self.concurrency {
             Some(_) => {
                 let place = timeout_at(deadline, places.acquire_owned()).await;
-                Some(Ticket(place.map_err(|_| Busy)?.map_err(|_| Busy)?))
+                Some(Ticket {
+                    _place: place.map_err(|_| Busy)?.map_err(|_| Busy)?,
+                })
             }
             None => None,
         };

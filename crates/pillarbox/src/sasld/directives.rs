@@ -3,7 +3,6 @@
 use pillarbox_config::{Directive, Kind};
 
 use crate::endpoint;
-use crate::normalize::Normalize;
 
 /// The directives of the block.
 pub const DIRECTIVES: &[Directive] = &[
@@ -12,20 +11,8 @@ pub const DIRECTIVES: &[Directive] = &[
     endpoint::IO_DEBUG,
     endpoint::IO_ERRORS,
     endpoint::DEBUG,
-    Directive::new(
-        "auth",
-        Kind::Module("auth"),
-        "",
-        "Who knows passwords. Several are tried in their order; the first that accepts decides.",
-    )
-    .repeat()
-    .required(),
-    Directive::new(
-        "sasl_login",
-        Kind::Bool,
-        "no",
-        "Offers the obsolete mechanism LOGIN.",
-    ),
+    endpoint::AUTH,
+    endpoint::SASL_LOGIN,
     Directive::new(
         "insecure_auth",
         Kind::Bool,
@@ -33,26 +20,9 @@ pub const DIRECTIVES: &[Directive] = &[
         "Takes credentials also for connections of which the other server does not say that they \
          are secured.",
     ),
-    Directive::new(
-        "auth_map",
-        Kind::Module("table"),
-        "",
-        "A table that translates the user's name for `auth`. The default is the global value.",
-    )
-    .inherit(),
-    Directive::new(
-        "auth_map_normalize",
-        Kind::Enum(&Normalize::NAMES),
-        "auto",
-        "How the name is normalised before `auth_map`. The default is the global value.",
-    )
-    .inherit(),
-    Directive::new(
-        "auth_cache",
-        endpoint::timeout(0),
-        "0",
-        "How long a password that was right is taken as right; see `imap`.",
-    ),
+    endpoint::AUTH_MAP,
+    endpoint::AUTH_MAP_NORMALIZE,
+    endpoint::AUTH_CACHE,
     endpoint::MAX_CONNECTIONS,
     endpoint::MAX_CONNECTIONS_PER_IP,
     endpoint::WRITE_TIMEOUT,
