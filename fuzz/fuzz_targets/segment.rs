@@ -32,11 +32,21 @@ fuzz_target!(|data: &[u8]| {
     std::fs::write(directory.0.join("00000001.seg"), segment).expect("a directory to write to");
     let pack = open(&directory.0, &mut input);
     let mut readable = read_all(&pack);
-    for place in ["1:64:0", "1:64:4294967295", "1:18446744073709551615:1", "1:63:9", "x"] {
+    for place in [
+        "1:64:0",
+        "1:64:4294967295",
+        "1:18446744073709551615:1",
+        "1:63:9",
+        "x",
+    ] {
         let _ = now(pack.read(&Location(place.into())));
     }
     let new = put(&pack, b"a new message".to_vec());
-    let some: Vec<Location> = readable.keys().filter(|_| input.byte() % 2 == 0).cloned().collect();
+    let some: Vec<Location> = readable
+        .keys()
+        .filter(|_| input.byte() % 2 == 0)
+        .cloned()
+        .collect();
     if now(pack.forget(&some)).is_ok() {
         readable.retain(|place, _| !some.contains(place));
     }
@@ -52,13 +62,24 @@ fuzz_target!(|data: &[u8]| {
     drop(pack);
     let pack = open(&directory.0, &mut input);
     for (place, message) in &readable {
-        assert_eq!(now(pack.read(place)).expect("it was readable"), message, "{place:?}");
+        assert_eq!(
+            now(pack.read(place)).expect("it was readable"),
+            message,
+            "{place:?}"
+        );
     }
     if let Some(new) = new {
-        assert_eq!(now(pack.read(&new)).expect("it was acknowledged"), "a new message");
+        assert_eq!(
+            now(pack.read(&new)).expect("it was acknowledged"),
+            "a new message"
+        );
     }
     let listed = now(pack.list()).expect("a listing");
-    assert!(readable.keys().all(|place| listed.iter().any(|(other, ..)| other == place)));
+    assert!(
+        readable
+            .keys()
+            .all(|place| listed.iter().any(|(other, ..)| other == place))
+    );
 });
 
 fn open(directory: &Path, input: &mut Input<'_>) -> Pack {
@@ -170,7 +191,10 @@ fn record(input: &mut Input<'_>, segment: &mut Vec<u8>) {
     let (len, stored) = (length(input, what & 1 > 0), length(input, what & 2 > 0));
     let mut header = vec![0; ALIGNMENT];
     let mut field = |at: usize, value: &[u8]| header[at..at + value.len()].copy_from_slice(value);
-    field(0, [b"PBXR", b"pbxv", b"PBXR", b"pbXR"][usize::from(what / 4 % 4)]);
+    field(
+        0,
+        [b"PBXR", b"pbxv", b"PBXR", b"pbXR"][usize::from(what / 4 % 4)],
+    );
     field(4, &[1, what / 16 % 4]);
     field(8, &NONCE.to_le_bytes());
     field(16, &(segment.len() as u64).to_le_bytes());
@@ -196,7 +220,11 @@ struct Directory(std::path::PathBuf);
 impl Directory {
     fn new() -> Self {
         let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let parent = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
         let path = parent.join(format!("pillarbox-fuzz-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).expect("a directory of its own");
