@@ -62,6 +62,7 @@ auth.pass_table local_authdb {{
 storage.imapsql local_mailboxes {{
     driver sqlite3
     dsn imapsql.db
+    delivery_normalize auto
 }}
 
 imap tcp://127.0.0.1:{self.imap_port} tls://127.0.0.1:{self.imaps_port} {{
