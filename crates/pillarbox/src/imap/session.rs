@@ -424,17 +424,25 @@ impl Session {
 
     /// The capability list as of now.
     pub(super) fn capabilities(&self) -> String {
-        let open = self.takes_credentials();
         let mechanisms = self.mechanisms();
         let mechanisms: Vec<_> = mechanisms.into_iter().map(Mechanism::name).collect();
-        capabilities(&Facts {
+        capabilities(&self.facts(&mechanisms))
+    }
+
+    /// Whether an extension is announced to this client.
+    pub(super) fn announces(&self, extension: &str) -> bool {
+        self.facts(&[]).announces(extension)
+    }
+
+    fn facts<'a>(&self, mechanisms: &'a [&'a str]) -> Facts<'a> {
+        Facts {
             starttls: !self.secure && self.endpoint.tls.is_some(),
-            login_disabled: !open,
+            login_disabled: !self.takes_credentials(),
             authenticated: self.user.is_some(),
-            mechanisms: &mechanisms,
+            mechanisms,
             append_limit: Some(self.append_limit()),
-            extra: &[],
-        })
+            withheld: &[],
+        }
     }
 
     /// Whether credentials are taken on the connection as it is.

@@ -1,6 +1,50 @@
-//! The list of capabilities (RFC 3501 §7.2.1), by state.
+//! The capabilities (RFC 3501 §7.2.1): one table of them, and the list that a client is given.
 
 use std::fmt::Write as _;
+
+/// An extension that is announced by its name alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extension {
+    /// As registered.
+    pub name: &'static str,
+    /// The document that says what it means; of several, the newest.
+    pub rfc: u32,
+    /// Whether it is announced before login, too. Some clients never ask again.
+    pub early: bool,
+}
+
+const fn early(name: &'static str, rfc: u32) -> Extension {
+    Extension {
+        name,
+        rfc,
+        early: true,
+    }
+}
+
+/// All of them, in the order in which they are announced. What is not wholly there is not in here.
+///
+/// Not in here either: what depends on more than the state (LITERAL+, APPENDLIMIT, AUTH=, STARTTLS,
+/// LOGINDISABLED).
+pub static EXTENSIONS: &[Extension] = &[
+    early("SASL-IR", 4959),
+    early("ID", 2971),
+    early("ENABLE", 5161),
+    early("IDLE", 2177),
+    early("NAMESPACE", 2342),
+    early("CHILDREN", 3348),
+    early("UNSELECT", 3691),
+    early("UIDPLUS", 4315),
+    early("MOVE", 6851),
+    early("SPECIAL-USE", 6154),
+    early("CREATE-SPECIAL-USE", 6154),
+    early("LIST-EXTENDED", 5258),
+    early("LIST-STATUS", 5819),
+    early("ESEARCH", 4731),
+    early("SEARCHRES", 5182),
+    early("WITHIN", 5032),
+    early("STATUS=SIZE", 8438),
+    early("MULTIAPPEND", 3502),
+];
 
 /// What the list depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -16,14 +60,20 @@ pub struct Facts<'a> {
     /// The largest message that can be appended, in bytes, if it is the same for all mailboxes
     /// (RFC 7889 §3); otherwise STATUS tells.
     pub append_limit: Option<u64>,
-    /// What modules add, after login.
-    pub extra: &'a [&'a str],
+    /// Names of [`EXTENSIONS`] that this client is not to be told of.
+    pub withheld: &'a [&'a str],
 }
 
-/// What does not depend on anything. Announced before login as well, since some clients never ask
-/// again.
-const ALWAYS: &str = "SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE SPECIAL-USE \
-     CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN STATUS=SIZE MULTIAPPEND";
+impl Facts<'_> {
+    /// Whether an extension is announced. Letters compare without case.
+    #[must_use]
+    pub fn announces(&self, name: &str) -> bool {
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        let shown = |extension: &&Extension| self.authenticated || extension.early;
+        let known = EXTENSIONS.iter().filter(shown).any(|e| is(e.name));
+        known && !self.withheld.iter().any(|withheld| is(withheld))
+    }
+}
 
 /// The list, as CAPABILITY and its response code give it, without the word CAPABILITY.
 ///
@@ -31,37 +81,34 @@ const ALWAYS: &str = "SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS
 /// mechanism is announced: all of ours send the password.
 #[must_use]
 pub fn capabilities(facts: &Facts<'_>) -> String {
-    let mut list = String::from("IMAP4rev1 ");
-    list.push_str(if facts.authenticated {
-        "LITERAL+ "
-    } else {
-        "LITERAL- "
-    });
-    list.push_str(ALWAYS);
+    let mut list = String::from("IMAP4rev1");
+    let literal = if facts.authenticated { '+' } else { '-' };
+    let _ = write!(list, " LITERAL{literal}");
+    let names = EXTENSIONS.iter().map(|extension| extension.name);
+    for name in names.filter(|name| facts.announces(name)) {
+        let _ = write!(list, " {name}");
+    }
     list.push_str(" APPENDLIMIT");
     if let Some(bytes) = facts.append_limit {
         let _ = write!(list, "={bytes}");
     }
-    if facts.authenticated {
-        add(&mut list, "", facts.extra);
-        return list;
+    if !facts.authenticated {
+        push_ways_in(&mut list, facts);
     }
+    list
+}
+
+/// How to log in.
+fn push_ways_in(list: &mut String, facts: &Facts<'_>) {
     if facts.starttls {
         list.push_str(" STARTTLS");
     }
     if facts.login_disabled {
         list.push_str(" LOGINDISABLED");
-    } else {
-        add(&mut list, "AUTH=", facts.mechanisms);
+        return;
     }
-    list
-}
-
-fn add(list: &mut String, prefix: &str, names: &[&str]) {
-    for name in names {
-        list.push(' ');
-        list.push_str(prefix);
-        list.push_str(name);
+    for name in facts.mechanisms {
+        let _ = write!(list, " AUTH={name}");
     }
 }
 
@@ -69,12 +116,14 @@ fn add(list: &mut String, prefix: &str, names: &[&str]) {
 mod tests {
     use super::*;
 
-    const MIDDLE: &str = "SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE \
-        SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN \
-        STATUS=SIZE MULTIAPPEND";
-
     fn check(facts: &Facts<'_>, before: &str, after: &str) {
-        assert_eq!(capabilities(facts), format!("{before} {MIDDLE} {after}"));
+        let list = capabilities(facts);
+        let shown: Vec<_> = EXTENSIONS
+            .iter()
+            .filter(|extension| facts.authenticated || extension.early)
+            .map(|extension| extension.name)
+            .collect();
+        assert_eq!(list, format!("{before} {} {after}", shown.join(" ")));
     }
 
     #[test]
@@ -114,8 +163,27 @@ mod tests {
             authenticated: true,
             mechanisms: &["PLAIN"],
             append_limit: Some(1),
-            extra: &["I18NLEVEL=1"],
+            ..Facts::default()
         };
-        check(&facts, "IMAP4rev1 LITERAL+", "APPENDLIMIT=1 I18NLEVEL=1");
+        check(&facts, "IMAP4rev1 LITERAL+", "APPENDLIMIT=1");
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_announced() {
+        let facts = Facts {
+            authenticated: true,
+            withheld: &["move"],
+            ..Facts::default()
+        };
+        assert!(facts.announces("UIDPLUS") && !facts.announces("MOVE"));
+        assert!(!capabilities(&facts).contains(" MOVE"));
+    }
+
+    #[test]
+    fn no_extension_stands_twice() {
+        let mut names: Vec<_> = EXTENSIONS.iter().map(|extension| extension.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), EXTENSIONS.len());
     }
 }

@@ -13,13 +13,19 @@ pub use super::response::{
 };
 pub use super::status::{Code, Status, bye, continuation, tagged, untagged};
 
-/// How this session is spoken to.
+/// How this session is spoken to: what its client has enabled (RFC 5161), once and until it leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Dialect {
-    /// UTF8=ACCEPT is enabled (RFC 6855): quoted strings may have UTF-8.
+    /// UTF8=ACCEPT is enabled (RFC 9755), by itself or with IMAP4rev2: quoted strings may have UTF-8.
     pub utf8: bool,
     /// IMAP4rev2 is enabled (RFC 9051).
     pub rev2: bool,
+    /// The client knows mod-sequences (RFC 7162 §3.1): changes are told with MODSEQ.
+    pub condstore: bool,
+    /// QRESYNC is enabled (RFC 7162 §3.2), which implies `condstore`: VANISHED stands for EXPUNGE.
+    pub qresync: bool,
+    /// UIDONLY is enabled (RFC 9586): no sequence numbers either way.
+    pub uid_only: bool,
 }
 
 /// Longer strings are sent as literals: some clients read a line into a buffer.

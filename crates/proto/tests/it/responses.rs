@@ -41,10 +41,13 @@ fn goes_out(known: Known, expected: &str, write: impl FnOnce(&mut Vec<u8>)) {
 const PLAIN: Dialect = Dialect {
     utf8: false,
     rev2: false,
+    condstore: false,
+    qresync: false,
+    uid_only: false,
 };
 const UTF8: Dialect = Dialect {
     utf8: true,
-    rev2: false,
+    ..PLAIN
 };
 
 fn name(text: &str) -> MailboxName {
