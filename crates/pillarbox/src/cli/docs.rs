@@ -134,8 +134,13 @@ fn intro(module: &Module) -> String {
     intro
 }
 
+/// Where the index begins: the pages that no table gives.
+const BY_HAND: &str = "# Reference\n\n\
+    - [Configuration syntax](syntax.md)\n\
+    - [Extensions of IMAP](extensions.md)\n";
+
 fn index(pages: &[Page]) -> String {
-    let mut index = "# Reference\n\n- [Configuration syntax](syntax.md)\n".to_owned();
+    let mut index = String::from(BY_HAND);
     for Page { name, summary, .. } in pages {
         let _ = writeln!(index, "- [`{name}`]({name}.md): {summary}");
     }
@@ -163,7 +168,7 @@ mod tests {
             );
         }
         let mut known: BTreeSet<_> = files.into_iter().map(|(name, _)| name).collect();
-        known.insert("syntax.md".to_owned());
+        known.extend(["syntax.md".to_owned(), "extensions.md".to_owned()]);
         for entry in std::fs::read_dir(directory).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(
@@ -171,5 +176,22 @@ mod tests {
                 "docs/reference/{name} is about nothing"
             );
         }
+    }
+
+    /// Each extension has its row in `extensions.md`, with its RFC, and no row is about one that is not there.
+    #[test]
+    fn the_table_of_extensions_has_them_all() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/extensions.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let told: BTreeSet<_> = text
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| ")?.split(" | ");
+                Some((cells.next()?.to_owned(), cells.next()?.parse().ok()?))
+            })
+            .collect();
+        let known = pillarbox_proto::imap::capability::EXTENSIONS.iter();
+        let known: BTreeSet<(String, u32)> = known.map(|e| (e.name.to_owned(), e.rfc)).collect();
+        assert_eq!(told, known);
     }
 }
