@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Session;
 use super::places::Places;
 use crate::auth::login::Login;
-use crate::log::Logger;
+use crate::log::{Fields, Logger, Text};
 use crate::net::Connection;
 use crate::net::tls::Tls;
 use crate::storage::Storage;
+use pillarbox_model::BlobId;
 use pillarbox_model::limit::Limits;
 
 /// An `imap` block, ready to serve.
@@ -39,5 +42,16 @@ impl Endpoint {
     /// Serves one connection to its end.
     pub async fn serve(self: Arc<Self>, connection: Connection) {
         Box::pin(Session::new(self, connection).run()).await;
+    }
+
+    /// Keeps digests that had to be made, so that they are made once. What can't be kept is made again.
+    pub(super) async fn keep_digests(&self, made: Vec<(BlobId, Bytes)>) {
+        if made.is_empty() {
+            return;
+        }
+        if let Err(error) = self.storage.store.redigest(made).await {
+            let fields: Fields<'_> = &[("reason", &Text(error))];
+            self.log.debug("digests can't be kept", fields);
+        }
     }
 }

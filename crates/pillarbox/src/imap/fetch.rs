@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use pillarbox_message::{DigestRef, SectionText as Text, digest, header_fields};
-use pillarbox_model::{BlobId, Flag, Flags, ModSeq, NumberSet, SequenceSet};
+use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::{FetchItem, Rfc822, Section, SectionText};
 use pillarbox_proto::imap::encode::{self, Fetch};
 use pillarbox_store::{self as store, Content, FlagAction, Row, Rows};
@@ -229,7 +229,7 @@ async fn fetch_contents(
             }
         }
         session.wire.flush_if_full().await?;
-        session.keep_digests(made).await;
+        session.endpoint.keep_digests(made).await;
     }
     Ok(damaged)
 }
@@ -261,19 +261,6 @@ async fn fetch_one(
     };
     write_message(session, plan, seq, row, &parts, &bytes).await?;
     Ok(Ok(made))
-}
-
-impl Session {
-    /// Keeps digests that had to be made, so that they are made once. What can't be kept is made again.
-    pub(super) async fn keep_digests(&self, made: Vec<(BlobId, Bytes)>) {
-        if made.is_empty() {
-            return;
-        }
-        if let Err(error) = self.endpoint.storage.store.redigest(made).await {
-            let fields: crate::log::Fields<'_> = &[("reason", &Logged(error))];
-            self.endpoint.log.debug("digests can't be kept", fields);
-        }
-    }
 }
 
 async fn write_message(

@@ -1,15 +1,14 @@
-//! SEARCH and UID SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5182).
+//! Searching a mailbox (RFC 3501 §6.4.4): which messages match, apart from how the answer is written.
 
 use bytes::Bytes;
 use pillarbox_message::DigestRef;
 use pillarbox_model::{BlobId, NumberSet};
-use pillarbox_proto::imap::command::{Search, SearchReturn};
-use pillarbox_proto::imap::encode::{self, Esearch};
+use pillarbox_proto::imap::command::Search;
 use pillarbox_store::{Content, Row};
 
 use super::matcher::Matcher;
-use super::session::{Completed, Halt, Outcome};
-use super::{Refusal, Session};
+use super::session::Halt;
+use super::{Endpoint, Refusal, Selected, Session};
 use crate::clock;
 
 /// Messages judged by their rows at one go.
@@ -17,96 +16,118 @@ const ROWS_AT_ONCE: usize = 4_096;
 /// Messages whose text is looked at before others get a turn.
 const TEXTS_AT_ONCE: usize = 64;
 
-/// SEARCH. Every message that matches is found: text is compared, not an index of words.
-pub(super) async fn search(
-    session: &mut Session,
-    tag: &str,
-    uid: bool,
-    search: &Search<'_>,
-) -> Outcome {
-    let save = search.returns.is_some_and(|returns| returns.save);
-    let found = match find(session, search).await {
-        Ok(found) => found,
-        Err(halt) => {
-            // A refused search that was to be saved leaves nothing saved (RFC 5182 §2.1).
-            if save && let Some(selected) = &mut session.selected {
-                selected.saved = NumberSet::new();
-            }
-            return Err(halt);
-        }
-    };
-    answer(session, tag, uid, search.returns, &found)?;
-    Ok(Completed::default())
+/// A look through one mailbox: the selected one, or any other by a [`Selected`] made for it alone.
+pub(super) struct Look<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    /// Whose messages: those in its view, also if they were expunged since its client was told.
+    pub(super) selected: &'a Selected,
 }
 
-/// The UIDs of this client's messages that match, ascending.
-async fn find(session: &mut Session, search: &Search<'_>) -> Result<NumberSet, Halt> {
-    let mut found = NumberSet::new();
-    let selected = session
-        .selected
-        .as_ref()
-        .ok_or(Refusal::State("Nothing is selected"))?;
-    let mailbox = selected.member.mailbox().clone();
-    let matcher = Matcher::new(search, selected, mailbox.read().keywords(), clock::now())?;
-    let candidates = matcher.candidates(selected);
-    let mut next = candidates.first();
-    while let Some(from) = next {
-        let selected = session.selected()?;
-        let (some, after) = selected.rows_from(&mailbox.read(), &candidates, from, ROWS_AT_ONCE);
-        next = after;
-        let mut undecided = Vec::new();
-        for (_, row) in &some {
-            match matcher.judge_row(row) {
-                Some(true) => found.insert(row.uid.0),
-                Some(false) => {}
-                None => undecided.push(*row),
+impl Session {
+    /// A look through the selected mailbox.
+    pub(super) fn look(&self) -> Result<Look<'_>, Refusal> {
+        Ok(Look {
+            endpoint: &self.endpoint,
+            selected: self
+                .selected
+                .as_ref()
+                .ok_or(Refusal::State("No mailbox is selected"))?,
+        })
+    }
+}
+
+impl Look<'_> {
+    /// The UIDs of the messages that match, ascending. Every message that matches is found: text is
+    /// compared, not an index of words. Others get their turn meanwhile, and no lock is held while it waits.
+    ///
+    /// # Errors
+    /// A charset that is not known, or a sequence number that does not exist; what the store says.
+    pub(super) async fn search(&mut self, search: &Search<'_>) -> Result<NumberSet, Halt> {
+        let matcher = self.matcher(search)?;
+        self.matching(&matcher, &matcher.candidates(self.selected))
+            .await
+    }
+
+    /// Prepares the keys of a search in this mailbox, as of now.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub(super) fn matcher(&self, search: &Search<'_>) -> Result<Matcher, Refusal> {
+        let rows = self.selected.member.mailbox().read();
+        Matcher::new(search, self.selected, rows.keywords(), clock::now())
+    }
+
+    /// Those of `candidates`, messages of the view, that match.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) async fn matching(
+        &mut self,
+        matcher: &Matcher,
+        candidates: &NumberSet,
+    ) -> Result<NumberSet, Halt> {
+        let mailbox = self.selected.member.mailbox().clone();
+        let mut found = NumberSet::new();
+        let mut next = candidates.first();
+        while let Some(from) = next {
+            let (some, after) =
+                self.selected
+                    .rows_from(&mailbox.read(), candidates, from, ROWS_AT_ONCE);
+            next = after;
+            let mut undecided = Vec::new();
+            for (_, row) in &some {
+                match matcher.judge_row(row) {
+                    Some(true) => found.insert(row.uid.0),
+                    Some(false) => {}
+                    None => undecided.push(*row),
+                }
             }
-        }
-        for some in undecided.chunks(TEXTS_AT_ONCE) {
-            judge_texts(session, &matcher, some, &mut found).await?;
+            for some in undecided.chunks(TEXTS_AT_ONCE) {
+                self.judge_texts(matcher, some, &mut found).await?;
+                tokio::task::yield_now().await;
+            }
             tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
+        Ok(found)
     }
-    Ok(found)
-}
 
-/// Judges messages whose rows don't decide.
-async fn judge_texts(
-    session: &Session,
-    matcher: &Matcher,
-    rows: &[Row],
-    found: &mut NumberSet,
-) -> Result<(), Halt> {
-    let store = &session.endpoint.storage.store;
-    let contents = store.contents(rows, true).await?;
-    let mut texts = Vec::with_capacity(rows.len());
-    for content in &contents {
-        texts.push(
-            if matcher.needs_bytes() || DigestRef::new(&content.digest).is_none() {
-                // Unreadable bytes match no text; FETCH will say that they are unreadable.
-                store.read(&content.location).await.unwrap_or_default()
-            } else {
-                Bytes::new()
-            },
-        );
-    }
-    let mut made = Vec::new();
-    let mut judge = || {
-        for ((row, content), text) in rows.iter().zip(&contents).zip(&texts) {
-            if judge_text(matcher, row, content, text, &mut made) {
-                found.insert(row.uid.0);
-            }
+    /// Judges messages whose rows don't decide.
+    async fn judge_texts(
+        &self,
+        matcher: &Matcher,
+        rows: &[Row],
+        found: &mut NumberSet,
+    ) -> Result<(), Halt> {
+        let store = &self.endpoint.storage.store;
+        let contents = store.contents(rows, true).await?;
+        let mut texts = Vec::with_capacity(rows.len());
+        for content in &contents {
+            texts.push(
+                if matcher.needs_bytes() || DigestRef::new(&content.digest).is_none() {
+                    // Unreadable bytes match no text; FETCH will say that they are unreadable.
+                    store.read(&content.location).await.unwrap_or_default()
+                } else {
+                    Bytes::new()
+                },
+            );
         }
-    };
-    // Headers are soon looked through; to tell others that this takes long would take longer.
-    if matcher.decodes_texts() {
-        tokio::task::block_in_place(judge);
-    } else {
-        judge();
+        let mut made = Vec::new();
+        let mut judge = || {
+            for ((row, content), text) in rows.iter().zip(&contents).zip(&texts) {
+                if judge_text(matcher, row, content, text, &mut made) {
+                    found.insert(row.uid.0);
+                }
+            }
+        };
+        // Headers are soon looked through; to tell others that this takes long would take longer.
+        if matcher.decodes_texts() {
+            tokio::task::block_in_place(judge);
+        } else {
+            judge();
+        }
+        self.endpoint.keep_digests(made).await;
+        Ok(())
     }
-    session.keep_digests(made).await;
-    Ok(())
 }
 
 /// A digest that had to be made goes to `made`.
@@ -127,59 +148,4 @@ fn judge_text(
         made.push((row.blob, digest));
     }
     matches
-}
-
-/// Writes the answer, and saves the result if asked.
-fn answer(
-    session: &mut Session,
-    tag: &str,
-    uid: bool,
-    returns: Option<SearchReturn>,
-    found: &NumberSet,
-) -> Result<(), Refusal> {
-    let selected = session
-        .selected
-        .as_mut()
-        .ok_or(Refusal::State("Nothing is selected"))?;
-    let view = &selected.view;
-    let numbers: NumberSet = if uid {
-        found.clone()
-    } else {
-        found.iter().filter_map(|uid| view.seq(uid)).collect()
-    };
-    let out = &mut session.wire.out;
-    let Some(returns) = returns else {
-        encode::search(out, numbers.iter(), None);
-        return Ok(());
-    };
-    if returns.save {
-        selected.saved = saved(found, returns);
-    }
-    let wanted = returns.min || returns.max || returns.all || returns.count;
-    if wanted || !returns.save {
-        let all = returns.all || !wanted;
-        encode::esearch(
-            out,
-            tag,
-            uid,
-            &Esearch {
-                min: numbers.first().filter(|_| returns.min),
-                max: numbers.last().filter(|_| returns.max),
-                count: returns.count.then(|| numbers.len()),
-                all: (all && !numbers.is_empty()).then_some(&numbers),
-                modseq: None,
-            },
-        );
-    }
-    Ok(())
-}
-
-/// What `$` becomes: with MIN or MAX and neither ALL nor COUNT, only those (RFC 5182 §2.4).
-fn saved(found: &NumberSet, returns: SearchReturn) -> NumberSet {
-    if returns.all || returns.count || !(returns.min || returns.max) {
-        return found.clone();
-    }
-    let min = found.first().filter(|_| returns.min);
-    let max = found.last().filter(|_| returns.max);
-    min.into_iter().chain(max).collect()
 }

@@ -10,7 +10,7 @@ use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
 use pillarbox_proto::imap::frame::{Frame, FrameError, FrameLimits};
 use pillarbox_proto::imap::table::{self, State};
 use pillarbox_proto::sasl::Mechanism;
-use pillarbox_store::{Account, Member};
+use pillarbox_store::{Account, Member, Rows};
 use tokio::time::Instant;
 
 use super::places::Place;
@@ -64,6 +64,22 @@ pub(crate) struct Selected {
     pub(crate) told_keywords: usize,
     /// `$` (RFC 5182), as UIDs.
     pub(crate) saved: NumberSet,
+}
+
+impl Selected {
+    /// The mailbox as these rows of it are: all is told, and nothing saved. Who looks through a mailbox that is
+    /// not selected makes one for that long.
+    pub(crate) fn new(member: Member, rows: &Rows<'_>, read_only: bool) -> Self {
+        Self {
+            member,
+            read_only,
+            view: View::new(rows.uid_ranges()),
+            told: rows.highest_modseq(),
+            told_expunges: rows.highest_modseq(),
+            told_keywords: rows.keywords().names().len(),
+            saved: NumberSet::new(),
+        }
+    }
 }
 
 /// A response code of a command that ended well, with what it needs.

@@ -14,6 +14,7 @@ mod list;
 mod login;
 mod namespace;
 mod rename;
+mod search;
 mod select;
 mod starttls;
 mod status;
@@ -28,7 +29,7 @@ use pillarbox_store::MailboxInfo;
 
 use super::session::{Completed, DoneCode, Outcome};
 use super::upload::Upload;
-use super::{Refusal, Session, fetch, search};
+use super::{Refusal, Session, fetch};
 use crate::storage::names::composed;
 
 /// Refuses what belongs to an extension that is not announced: done without its modifier, a command would

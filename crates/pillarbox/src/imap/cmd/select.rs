@@ -1,6 +1,5 @@
 //! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2).
 
-use pillarbox_model::View;
 use pillarbox_proto::imap::encode::{self, Code, Status};
 
 use super::{Completed, DoneCode, Outcome, Refusal, Session};
@@ -34,16 +33,7 @@ pub(super) async fn select(session: &mut Session, mailbox: &[u8], read_only: boo
 fn look(member: pillarbox_store::Member, read_only: bool, out: &mut Vec<u8>) -> Selected {
     let mailbox = member.mailbox().clone();
     let rows = mailbox.read();
-    let view = View::new(rows.uid_ranges());
-    let selected = Selected {
-        member,
-        read_only,
-        told: rows.highest_modseq(),
-        told_expunges: rows.highest_modseq(),
-        told_keywords: rows.keywords().names().len(),
-        saved: Default::default(),
-        view,
-    };
+    let selected = Selected::new(member, &rows, read_only);
     encode::exists(out, selected.view.len());
     encode::recent(out, 0);
     selected.write_flags(rows.keywords(), out);
