@@ -21,6 +21,8 @@ use pillarbox_store::blobs::{Options, Pack};
 use pillarbox_store::sqlite::{Engine, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::judge::judge;
+
 /// A server with an empty store.
 pub(crate) struct Server {
     endpoint: Arc<Endpoint>,
@@ -296,41 +298,6 @@ impl Client {
         let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
         read.is_ok()
     }
-}
-
-/// What newer extensions say, which neither of the judges can read.
-const NEWER: [&str; 5] = [
-    "ESEARCH",
-    " SIZE ",
-    "CHILDINFO",
-    "APPENDLIMIT ",
-    "MAILBOXID",
-];
-
-/// Parentheses within parentheses that the judges can read: they recurse.
-const NESTING: usize = 50;
-
-/// Every response of every conversation has to be one to another implementation, too.
-fn judge(raw: &[u8]) {
-    use imap_codec::decode::Decoder as _;
-    let deepest = raw.iter().scan(0_usize, |depth, byte| {
-        match byte {
-            b'(' => *depth += 1,
-            b')' => *depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        Some(*depth)
-    });
-    if deepest.max().unwrap_or(0) > NESTING {
-        return;
-    }
-    let codec = imap_codec::ResponseCodec::default().decode(raw);
-    let proto = imap_proto::Response::parse(raw);
-    let read = matches!(codec, Ok((rest, _)) if rest.is_empty())
-        || matches!(proto, Ok((rest, _)) if rest.is_empty());
-    let text = String::from_utf8_lossy(raw);
-    let newer = NEWER.iter().any(|word| text.contains(word));
-    assert!(read || newer, "nobody else reads {text:?}");
 }
 
 /// The size of the literal that a line ends with.

@@ -7,6 +7,7 @@ mod failing;
 mod harness;
 mod hostile;
 mod interposed;
+mod judge;
 mod lmtp;
 mod login;
 mod model;
