@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use pillarbox_message::{DigestRef, SectionText as Text, digest, header_fields};
-use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, SequenceSet};
+use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, Rights, SequenceSet};
 use pillarbox_proto::imap::command::{FetchItem, Rfc822, Section, SectionText};
 use pillarbox_proto::imap::encode::{self, Fetch};
 use pillarbox_store::{self as store, Content, FlagAction, Row, Rows};
@@ -124,7 +124,8 @@ pub(super) async fn fetch(
 async fn mark_seen(session: &mut Session, uids: &NumberSet) -> Result<Option<ModSeq>, Halt> {
     let store = session.endpoint.storage.store.clone();
     let selected = session.selected()?;
-    if selected.read_only {
+    // RFC 4314 §4: not without the right to.
+    if selected.admit(Rights::SEEN).is_err() {
         return Ok(None);
     }
     let mailbox = selected.member.mailbox().clone();

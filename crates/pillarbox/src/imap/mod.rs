@@ -6,6 +6,7 @@ pub mod endpoint;
 mod fetch;
 mod matcher;
 pub mod places;
+mod reach;
 mod refusal;
 mod search;
 mod session;
@@ -14,5 +15,6 @@ mod upload;
 mod wire;
 
 pub use endpoint::Endpoint;
+pub(crate) use reach::Reached;
 pub(crate) use refusal::Refusal;
 pub(crate) use session::{Selected, Session, User};

@@ -16,6 +16,8 @@ pub(crate) enum Refusal {
     Name(Cow<'static, str>),
     /// The mailbox is open read-only.
     ReadOnly,
+    /// The user may know of the mailbox, and lacks a right on it (RFC 5530 §3).
+    NoPerm,
     /// The mailbox does not exist and CREATE could make it (RFC 3501 §6.3.11).
     TryCreate,
     /// The message is larger than may be appended (RFC 7889 §3).
@@ -82,6 +84,7 @@ impl Refusal {
             Self::State(text) => bad(None, *text),
             Self::Name(text) => no(Code::Cannot, text.clone()),
             Self::ReadOnly => bad(None, "The mailbox is open read-only").into_no(),
+            Self::NoPerm => no(Code::NoPerm, "Permission denied"),
             Self::TryCreate => no(Code::TryCreate, "No such mailbox"),
             Self::TooBig { limit_bytes } => no(
                 Code::TooBig,

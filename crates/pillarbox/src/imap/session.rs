@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_model::{ModSeq, NumberSet, UidValidity, View, limit};
+use pillarbox_model::{ModSeq, NumberSet, Rights, UidValidity, View, limit};
 use pillarbox_proto::imap::capability::{Facts, capabilities};
 use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
 use pillarbox_proto::imap::frame::{Frame, FrameError, FrameLimits};
@@ -54,6 +54,9 @@ pub(crate) struct User {
 /// The mailbox a session has selected.
 pub(crate) struct Selected {
     pub(crate) member: Member,
+    /// What the user may do with it.
+    pub(crate) rights: Rights,
+    /// EXAMINE opened it.
     pub(crate) read_only: bool,
     pub(crate) view: View,
     /// Changes up to here were told, expunges aside.
@@ -68,10 +71,11 @@ pub(crate) struct Selected {
 
 impl Selected {
     /// The mailbox as these rows of it are: all is told, and nothing saved. Who looks through a mailbox that is
-    /// not selected makes one for that long.
+    /// not selected makes one for that long. Nothing may be changed in it.
     pub(crate) fn new(member: Member, rows: &Rows<'_>, read_only: bool) -> Self {
         Self {
             member,
+            rights: Rights::READ,
             read_only,
             view: View::new(rows.uid_ranges()),
             told: rows.highest_modseq(),
@@ -251,19 +255,14 @@ impl Session {
     /// A message literal is offered: its size and target are judged before a byte of it is taken.
     async fn offer(&mut self, offer: Offer) -> io::Result<()> {
         let mut upload = self.upload.take().unwrap_or_default();
-        let accepted = match &self.user {
-            Some(user) => {
-                let prefix = self.wire.framer().partial().clone();
-                let context = super::upload::Context {
-                    storage: &self.endpoint.storage,
-                    account: &user.account,
-                    utf8: self.dialect.utf8,
-                };
+        let prefix = self.wire.framer().partial().clone();
+        let accepted = match self.reach() {
+            Ok(reach) => {
                 upload
-                    .offer(&context, &prefix, offer.size, offer.binary)
+                    .offer(&reach, &prefix, offer.size, offer.binary)
                     .await
             }
-            None => false,
+            Err(_) => false,
         };
         self.upload = Some(upload);
         if !accepted {

@@ -3,28 +3,20 @@
 use pillarbox_model::{InternalDate, limit};
 use pillarbox_proto::imap::command::AppendMessage;
 use pillarbox_proto::imap::frame::Frame;
-use pillarbox_proto::imap::utf7;
-use pillarbox_store::{About, Account, MailboxInfo, NewMessage};
+use pillarbox_store::{About, NewMessage};
 
-use super::Refusal;
-use crate::storage::Storage;
+use super::reach::Reach;
+use super::{Reached, Refusal};
 use crate::storage::incoming::{Incoming, Received};
 
 /// Bytes that the messages of one MULTIAPPEND may hold in memory together; beyond that they are written
 /// as they come, whatever their size.
 const BATCH_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What an upload needs to know of its session.
-pub(super) struct Context<'a> {
-    pub(super) storage: &'a Storage,
-    pub(super) account: &'a Account,
-    pub(super) utf8: bool,
-}
-
 /// An APPEND in progress.
 #[derive(Default)]
 pub(super) struct Upload {
-    target: Option<MailboxInfo>,
+    target: Option<Reached>,
     done: Vec<Received>,
     current: Option<Incoming>,
     in_memory: u64,
@@ -37,12 +29,12 @@ impl Upload {
     /// end of the command.
     pub(super) async fn offer(
         &mut self,
-        context: &Context<'_>,
+        reach: &Reach<'_>,
         prefix: &Frame,
         size: u64,
         binary: bool,
     ) -> bool {
-        match self.admit(context, prefix, size, binary).await {
+        match self.admit(reach, prefix, size, binary).await {
             Ok(()) => true,
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
@@ -53,7 +45,7 @@ impl Upload {
 
     async fn admit(
         &mut self,
-        context: &Context<'_>,
+        reach: &Reach<'_>,
         prefix: &Frame,
         size: u64,
         binary: bool,
@@ -67,12 +59,10 @@ impl Upload {
             ));
         }
         if self.target.is_none() {
-            self.target = Some(find_target(context, &read.mailbox).await?);
+            self.target = Some(reach.target(&read.mailbox).await?);
         }
-        let limit_bytes = context
-            .account
-            .append_limit
-            .unwrap_or(context.storage.append_limit);
+        let account = &reach.user.account;
+        let limit_bytes = account.append_limit.unwrap_or(reach.storage.append_limit);
         if size > limit_bytes {
             return Err(Refusal::TooBig { limit_bytes });
         }
@@ -82,17 +72,17 @@ impl Upload {
         if self.done.len() >= limit::MESSAGES_PER_APPEND {
             return Err(Refusal::Limit("Too many messages in one APPEND"));
         }
-        self.begin(context, size).await
+        self.begin(reach, size).await
     }
 
-    async fn begin(&mut self, context: &Context<'_>, size: u64) -> Result<(), Refusal> {
+    async fn begin(&mut self, reach: &Reach<'_>, size: u64) -> Result<(), Refusal> {
         let about = About {
-            account: context.account.id,
-            mailbox: self.target.as_ref().map(|t| t.id).unwrap_or_default(),
+            account: reach.user.account.id,
+            mailbox: self.target.as_ref().map(|t| t.info.id).unwrap_or_default(),
             date: InternalDate::default(),
         };
         let room = BATCH_IN_MEMORY_BYTES.saturating_sub(self.in_memory);
-        let incoming = Incoming::begin(&*context.storage.store, about, size, room).await?;
+        let incoming = Incoming::begin(&*reach.storage.store, about, size, room).await?;
         self.in_memory += incoming.held_bytes();
         self.current = Some(incoming);
         Ok(())
@@ -133,7 +123,7 @@ impl Upload {
         self,
         described: Vec<AppendMessage<'_>>,
         now: InternalDate,
-    ) -> Result<(MailboxInfo, Vec<NewMessage>), Refusal> {
+    ) -> Result<(Reached, Vec<NewMessage>), Refusal> {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
@@ -156,12 +146,4 @@ impl Upload {
             });
         Ok((target, messages.collect()))
     }
-}
-
-/// The mailbox that an APPEND names. That CREATE could make it is said only where that is true.
-async fn find_target(context: &Context<'_>, raw: &[u8]) -> Result<MailboxInfo, Refusal> {
-    let name = utf7::mailbox_argument(raw, context.utf8, context.storage.delimiter)
-        .map_err(|bad| Refusal::Name(bad.to_string().into()))?;
-    let found = context.storage.find(context.account.id, &name).await?;
-    found.ok_or(Refusal::TryCreate)
 }

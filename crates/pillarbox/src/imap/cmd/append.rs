@@ -20,7 +20,7 @@ pub(super) async fn append(
         .endpoint
         .storage
         .store
-        .append(target.id, messages)
+        .append(target.info.id, messages)
         .await;
     let appended = appended.map_err(|error| match error {
         // Deleted while the message was on its way.

@@ -1,12 +1,15 @@
 //! CLOSE (RFC 3501 §6.4.2) and UNSELECT (RFC 3691).
 
+use pillarbox_model::Rights;
+
 use super::{Completed, Outcome, Session};
 
 /// CLOSE: removes what is marked, says nothing of it, and selects nothing. A mailbox that is open read-only
 /// keeps all.
 pub(super) async fn close(session: &mut Session) -> Outcome {
     if let Some(selected) = session.selected.take()
-        && !selected.read_only
+        // Without the right to expunge, CLOSE only closes (RFC 4314 §4).
+        && selected.admit(Rights::EXPUNGE).is_ok()
         && !selected.member.mailbox().is_deleted()
     {
         let mailbox = selected.member.mailbox().id();

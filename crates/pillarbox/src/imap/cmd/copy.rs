@@ -1,6 +1,6 @@
 //! COPY, UID COPY (RFC 3501 §6.4.7) and MOVE, UID MOVE (RFC 6851).
 
-use pillarbox_model::SequenceSet;
+use pillarbox_model::{Rights, SequenceSet};
 use pillarbox_proto::imap::encode::{self, Code, Status};
 
 use super::{Completed, DoneCode, Outcome, Refusal, Session};
@@ -15,14 +15,16 @@ pub(super) async fn copy(
     set: &SequenceSet,
     mailbox: &[u8],
 ) -> Outcome {
-    if remove && session.selected()?.read_only {
-        return Err(Refusal::ReadOnly.into());
+    if remove {
+        // RFC 6851 §4.2: what STORE, COPY and EXPUNGE together need.
+        let needs = Rights::DELETE | Rights::EXPUNGE;
+        session.selected()?.admit(needs)?;
     }
     let uids = session.resolve(uid, set)?;
-    let target = session.find(mailbox).await?.ok_or(Refusal::TryCreate)?;
+    let target = session.target(mailbox).await?;
     let source = session.selected()?.member.mailbox().id();
     let store = session.endpoint.storage.store.clone();
-    let copied = store.copy(source, &uids, target.id, remove).await?;
+    let copied = store.copy(source, &uids, target.info.id, remove).await?;
     // Nothing copied, nothing to say: unknown UIDs are no error (RFC 3501 §6.4.8), nor is a saved
     // result that is empty (RFC 5182 §2.1).
     if copied.from.is_empty() {

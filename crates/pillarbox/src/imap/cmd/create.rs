@@ -17,12 +17,13 @@ pub(super) async fn create(
         _ => return Err(Refusal::UseAttribute.into()),
     };
     // One that was kept in this very spelling, before names were composed, is the same mailbox.
-    if session.find(mailbox).await?.is_some() {
+    if session.visible(mailbox).await?.is_some() {
         return Err(Refusal::Store(pillarbox_store::Error::MailboxExists).into());
     }
-    let name = session.new_name(mailbox)?;
-    let account = session.user()?.account.id;
+    let spot = session.spot(mailbox).await?;
     let store = &session.endpoint.storage.store;
-    store.create_mailbox(account, &name, special_use).await?;
+    store
+        .create_mailbox(spot.account, &spot.name, special_use)
+        .await?;
     Ok(Completed::default())
 }

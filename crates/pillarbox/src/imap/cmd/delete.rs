@@ -1,21 +1,22 @@
 //! DELETE (RFC 3501 §6.3.4).
 
-use super::{Completed, Outcome, Refusal, Session};
+use pillarbox_model::Rights;
+
+use super::{Completed, Outcome, Session};
 
 /// DELETE. What lies below stays. The session's own selection ends with its mailbox.
 pub(super) async fn delete(session: &mut Session, mailbox: &[u8]) -> Outcome {
-    let found = session.find(mailbox).await?;
-    let found = found.ok_or(Refusal::Store(pillarbox_store::Error::NoMailbox))?;
+    let found = session.find(mailbox, Rights::DELETE_MAILBOX).await?;
     session
         .endpoint
         .storage
         .store
-        .delete_mailbox(found.id)
+        .delete_mailbox(found.info.id)
         .await?;
     if session
         .selected
         .as_ref()
-        .is_some_and(|s| s.member.mailbox().id() == found.id)
+        .is_some_and(|s| s.member.mailbox().id() == found.info.id)
     {
         session.selected = None;
     }

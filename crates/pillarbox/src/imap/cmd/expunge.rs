@@ -1,16 +1,14 @@
 //! EXPUNGE and UID EXPUNGE.
 
-use pillarbox_model::SequenceSet;
+use pillarbox_model::{Rights, SequenceSet};
 
-use super::{Completed, Outcome, Refusal, Session};
+use super::{Completed, Outcome, Session};
 
 /// EXPUNGE (RFC 3501 §6.4.3), and UID EXPUNGE (RFC 4315 §2.1) where the client named UIDs in `among`.
 ///
 /// The sync that follows every command tells what went.
 pub(super) async fn expunge(session: &mut Session, among: Option<&SequenceSet>) -> Outcome {
-    if session.selected()?.read_only {
-        return Err(Refusal::ReadOnly.into());
-    }
+    session.selected()?.admit(Rights::EXPUNGE)?;
     let among = among.map(|set| session.resolve(true, set)).transpose()?;
     let mailbox = session.selected()?.member.mailbox().id();
     session

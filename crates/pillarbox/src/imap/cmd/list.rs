@@ -104,9 +104,9 @@ async fn entries(
     let account = session.user()?.account.id;
     let store = &session.endpoint.storage.store;
     let mut entries: BTreeMap<MailboxName, Entry> = BTreeMap::new();
-    for mailbox in store.mailboxes(account).await? {
-        let name = mailbox.name.clone();
-        entries.entry(name).or_default().mailbox = Some(mailbox);
+    for mailbox in session.visible_mailboxes().await? {
+        let name = mailbox.info.name.clone();
+        entries.entry(name).or_default().mailbox = Some(mailbox.info);
     }
     for name in store.subscriptions(account).await? {
         entries.entry(name).or_default().subscribed = true;

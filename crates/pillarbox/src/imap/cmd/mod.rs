@@ -21,16 +21,13 @@ mod status;
 mod store;
 mod subscribe;
 
-use pillarbox_model::{MailboxName, NumberSet, SequenceSet};
+use pillarbox_model::{NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::Command;
 use pillarbox_proto::imap::encode;
-use pillarbox_proto::imap::utf7;
-use pillarbox_store::MailboxInfo;
 
 use super::session::{Completed, DoneCode, Outcome};
 use super::upload::Upload;
 use super::{Refusal, Session, fetch};
-use crate::storage::names::composed;
 
 /// Refuses what belongs to an extension that is not announced: done without its modifier, a command would
 /// do something else than was asked for (RFC 4466 §2.1, §2.4, §2.5).
@@ -126,25 +123,6 @@ fn logout(session: &mut Session) -> Outcome {
 }
 
 impl Session {
-    /// A mailbox argument as a name.
-    fn name(&self, raw: &[u8]) -> Result<MailboxName, Refusal> {
-        utf7::mailbox_argument(raw, self.dialect.utf8, self.endpoint.storage.delimiter)
-            .map_err(|bad| Refusal::Name(bad.to_string().into()))
-    }
-
-    /// A mailbox argument as a name to be kept from now on.
-    fn new_name(&self, raw: &[u8]) -> Result<MailboxName, Refusal> {
-        composed(&self.name(raw)?, self.endpoint.storage.delimiter)
-            .map_err(|bad| Refusal::Name(bad.to_string().into()))
-    }
-
-    /// The mailbox that an argument names, if it is there.
-    async fn find(&self, raw: &[u8]) -> Result<Option<MailboxInfo>, Refusal> {
-        let name = self.name(raw)?;
-        let account = self.user()?.account.id;
-        Ok(self.endpoint.storage.find(account, &name).await?)
-    }
-
     /// The messages that a set means, as UIDs of this client's view.
     ///
     /// Unknown UIDs are passed over (RFC 3501 §6.4.8); a sequence number that does not exist is

@@ -1,17 +1,21 @@
 //! RENAME (RFC 3501 §6.3.5).
 
-use super::{Completed, Outcome, Session};
+use pillarbox_model::Rights;
+
+use super::{Completed, Outcome, Refusal, Session};
 
 /// RENAME, with all that lies below. INBOX gives its messages away and stays.
 pub(super) async fn rename(session: &mut Session, from: &[u8], to: &[u8]) -> Outcome {
-    let (named, to) = (session.name(from)?, session.new_name(to)?);
-    let from = session.find(from).await?.map_or(named, |found| found.name);
-    let account = session.user()?.account.id;
+    let from = session.find(from, Rights::DELETE_MAILBOX).await?;
+    let to = session.spot(to).await?;
+    if from.info.account != to.account {
+        return Err(Refusal::Cannot("A mailbox can't move to another account").into());
+    }
     session
         .endpoint
         .storage
         .store
-        .rename_mailbox(account, &from, &to)
+        .rename_mailbox(to.account, &from.kept_as, &to.name)
         .await?;
     Ok(Completed::default())
 }

@@ -1,18 +1,19 @@
 //! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2).
 
+use pillarbox_model::Rights;
 use pillarbox_proto::imap::encode::{self, Code, Status};
 
-use super::{Completed, DoneCode, Outcome, Refusal, Session};
+use super::{Completed, DoneCode, Outcome, Session};
 use crate::imap::Selected;
 
 /// SELECT and EXAMINE. A failed one leaves no mailbox selected (RFC 3501 §6.3.1).
 pub(super) async fn select(session: &mut Session, mailbox: &[u8], read_only: bool) -> Outcome {
     session.selected = None;
-    let found = session.find(mailbox).await?;
-    let found = found.ok_or(Refusal::Store(pillarbox_store::Error::NoMailbox))?;
-    let opened = session.endpoint.storage.store.open(found.id).await?;
+    let found = session.find(mailbox, Rights::READ).await?;
+    let opened = session.endpoint.storage.store.open(found.info.id).await?;
     session.endpoint.storage.store.refresh(&opened).await?;
-    let selected = look(opened.join(), read_only, &mut session.wire.out);
+    let member = opened.join();
+    let selected = look(member, found.rights, read_only, &mut session.wire.out);
     session.selected = Some(selected);
     Ok(Completed {
         code: if read_only {
@@ -30,10 +31,18 @@ pub(super) async fn select(session: &mut Session, mailbox: &[u8], read_only: boo
 }
 
 /// Takes the first look and says what is there, both at one moment.
-fn look(member: pillarbox_store::Member, read_only: bool, out: &mut Vec<u8>) -> Selected {
+fn look(
+    member: pillarbox_store::Member,
+    rights: Rights,
+    read_only: bool,
+    out: &mut Vec<u8>,
+) -> Selected {
     let mailbox = member.mailbox().clone();
     let rows = mailbox.read();
-    let selected = Selected::new(member, &rows, read_only);
+    let selected = Selected {
+        rights,
+        ..Selected::new(member, &rows, read_only)
+    };
     encode::exists(out, selected.view.len());
     encode::recent(out, 0);
     selected.write_flags(rows.keywords(), out);

@@ -1,16 +1,16 @@
 //! STATUS (RFC 3501 §6.3.10).
 
+use pillarbox_model::Rights;
 use pillarbox_proto::imap::command::StatusItem;
 use pillarbox_proto::imap::encode::{self, StatusValue};
 use pillarbox_store::MailboxInfo;
 
-use super::{Completed, Outcome, Refusal, Session};
+use super::{Completed, Outcome, Session};
 
 /// STATUS, from the mailbox's counters.
 pub(super) async fn status(session: &mut Session, mailbox: &[u8], items: &[StatusItem]) -> Outcome {
-    let found = session.find(mailbox).await?;
-    let found = found.ok_or(Refusal::Store(pillarbox_store::Error::NoMailbox))?;
-    write(session, &found, items);
+    let found = session.find(mailbox, Rights::READ).await?;
+    write(session, &found.info, items);
     Ok(Completed::default())
 }
 

@@ -6,14 +6,14 @@ use super::{Completed, Outcome, Session};
 /// subscribe to what will come back.
 pub(super) async fn subscribe(session: &mut Session, mailbox: &[u8], on: bool) -> Outcome {
     let (exact, composed) = (session.name(mailbox)?, session.new_name(mailbox)?);
-    let found = session.find(mailbox).await?.map(|found| found.name);
+    let found = session.visible(mailbox).await?;
     let account = session.user()?.account.id;
     let store = &session.endpoint.storage.store;
     if !on && exact != composed {
         // An old subscription in this very spelling.
         store.subscribe(account, &exact, false).await?;
     }
-    let name = found.unwrap_or(composed);
+    let name = found.map_or(composed, |found| found.info.name);
     store.subscribe(account, &name, on).await?;
     Ok(Completed::default())
 }
