@@ -1,6 +1,7 @@
 //! The digest: all that a store keeps of a message, so that FETCH, SORT and THREAD parse nothing.
 
 use crate::bodystructure::{Form, push_structure};
+use crate::comparator::Comparator;
 use crate::envelope::push_envelope;
 use crate::parts::{self, PartIndex};
 use crate::preview::preview;
@@ -62,7 +63,7 @@ fn digest_of(message: &[u8], structure: &Structure) -> Digest {
         bodystructure,
         body,
         header_len: root.header.len(),
-        sort: sort_keys(message, structure, root),
+        sort: sort_keys(message, structure, root, Comparator::default()),
         preview,
         parts,
     }

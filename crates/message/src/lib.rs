@@ -14,6 +14,7 @@
 mod address;
 mod bodystructure;
 mod charset;
+mod comparator;
 mod cursor;
 pub mod date;
 mod digest;
@@ -35,6 +36,7 @@ mod utf7;
 mod words;
 
 pub use charset::{decode as decode_charset, guess as guess_charset, is_known as is_known_charset};
+pub use comparator::Comparator;
 pub use digest::{Digest, DigestRef, digest};
 pub use encoding::{Encoding, decode_base64, decode_part, decode_quoted_printable};
 pub use fold::fold;
@@ -42,6 +44,6 @@ pub use header::{Field, Fields, fields, header_fields};
 pub use parts::{PartIndex, PartRef, SectionText};
 pub use scan::{Kind, Part, Span, Structure, scan};
 pub use search::{Needle, for_each_text, header_contains, text_contains};
-pub use sort::SortKeys;
+pub use sort::{SortKeys, sort_keys_by};
 pub use subject::base_subject;
 pub use words::decode_header;

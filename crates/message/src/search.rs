@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use memchr::memmem::Finder;
 
 use crate::charset;
+use crate::comparator::Comparator;
 use crate::encoding::decode_part;
 use crate::fold::fold;
 use crate::header::{Field, fields};
@@ -24,6 +25,7 @@ const CUT_WINDOW_BYTES: usize = 256;
 /// A text to be looked for, prepared once for many messages.
 #[derive(Clone, Debug)]
 pub struct Needle {
+    comparator: Comparator,
     folded: String,
     finder: Finder<'static>,
 }
@@ -31,9 +33,18 @@ pub struct Needle {
 impl Needle {
     /// Prepares `text`, which is matched as [`fold`] sees it.
     pub fn new(text: &str) -> Self {
-        let folded = fold(text);
+        Self::by(Comparator::default(), text)
+    }
+
+    /// Prepares `text`, which is matched as a comparator sees it.
+    pub fn by(comparator: Comparator, text: &str) -> Self {
+        let folded = comparator.key(text).into_owned();
         let finder = Finder::new(&folded).into_owned();
-        Self { folded, finder }
+        Self {
+            comparator,
+            folded,
+            finder,
+        }
     }
 
     /// True for the empty text, which is in every text.
@@ -55,7 +66,7 @@ impl Needle {
             let (chunk, after) = rest.split_at(chunk_len(rest));
             let done = window.len().saturating_sub(overlap);
             window.drain(..done);
-            push_folded(&mut window, chunk);
+            push_folded(&mut window, chunk, self.comparator);
             if self.finder.find(&window).is_some() {
                 return true;
             }
@@ -67,8 +78,10 @@ impl Needle {
     }
 }
 
-fn push_folded(out: &mut Vec<u8>, text: &str) {
-    if text.is_ascii() {
+fn push_folded(out: &mut Vec<u8>, text: &str, comparator: Comparator) {
+    if comparator == Comparator::Octet {
+        out.extend_from_slice(text.as_bytes());
+    } else if comparator == Comparator::AsciiCasemap || text.is_ascii() {
         let start = out.len();
         out.extend_from_slice(text.as_bytes());
         out[start..].make_ascii_uppercase();

@@ -1,17 +1,18 @@
 //! What SORT and THREAD compare (RFC 5256, RFC 5957), worked out once.
 
 use crate::address::Entry;
+use crate::comparator::Comparator;
 use crate::cursor::{Cursor, is_space, trim};
 use crate::date;
 use crate::envelope::for_each_address;
-use crate::fold::fold;
 use crate::header::Known;
 use crate::limit::{MAX_REFERENCES, MAX_SORT_BYTES};
-use crate::scan::{Part, Structure};
+use crate::scan::{Part, Structure, scan};
 use crate::subject::base_subject;
 use crate::words::{decode_header, decode_unfolded};
 
-/// Keys of one message. Texts are folded ([`fold`]), so that comparing bytes sorts them.
+/// Keys of one message. Texts are keys of a comparator ([`Comparator::key`]), so that comparing bytes
+/// sorts them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SortKeys {
     /// The Date field: seconds since 1970 (UTC), and its zone in minutes. `None` if it is absent or
@@ -38,20 +39,33 @@ pub struct SortKeys {
     pub display_to: String,
 }
 
-pub(crate) fn sort_keys(message: &[u8], structure: &Structure, part: &Part) -> SortKeys {
+/// The keys of a message whose texts another comparator is to compare than the one that digests are
+/// made for. A message's header is enough of it. Linear in the bytes given.
+pub fn sort_keys_by(message: &[u8], comparator: Comparator) -> SortKeys {
+    let structure = scan(message);
+    // A structure has at least the message itself.
+    sort_keys(message, &structure, &structure.parts()[0], comparator)
+}
+
+pub(crate) fn sort_keys(
+    message: &[u8],
+    structure: &Structure,
+    part: &Part,
+    comparator: Comparator,
+) -> SortKeys {
     let field = |known| structure.field(message, part, known);
     let subject = field(Known::Subject).unwrap_or_default();
     let (base, is_reply) = base_subject(&decode_header(subject));
-    let (from, display_from) = address_keys(message, structure, part, Known::From);
-    let (to, display_to) = address_keys(message, structure, part, Known::To);
-    let (cc, _) = address_keys(message, structure, part, Known::Cc);
+    let (from, display_from) = address_keys(message, structure, part, Known::From, comparator);
+    let (to, display_to) = address_keys(message, structure, part, Known::To, comparator);
+    let (cc, _) = address_keys(message, structure, part, Known::Cc, comparator);
     SortKeys {
         sent_date: field(Known::Date).and_then(date::parse),
         message_id: field(Known::MessageId)
             .and_then(|value| MessageIds::new(value).next())
             .unwrap_or_default(),
         references: references(field(Known::References), field(Known::InReplyTo)),
-        base_subject: fold(cut(&base)),
+        base_subject: comparator.key(cut(&base)).into_owned(),
         is_reply,
         from,
         to,
@@ -72,7 +86,13 @@ fn address_keys(
     structure: &Structure,
     part: &Part,
     known: Known,
+    comparator: Comparator,
 ) -> (String, String) {
+    let key = |raw: &[u8]| {
+        comparator
+            .key(cut(decode_unfolded(raw).trim()))
+            .into_owned()
+    };
     let mut keys = (String::new(), String::new());
     for_each_address(message, structure, part, known, |entry| {
         keys = match entry {
@@ -96,10 +116,6 @@ fn address_keys(
         false
     });
     keys
-}
-
-fn key(raw: &[u8]) -> String {
-    fold(cut(decode_unfolded(raw).trim()))
 }
 
 fn references(references: Option<&[u8]>, in_reply_to: Option<&[u8]>) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Search keys made ready: what a row decides, what only the text does.
 
-use pillarbox_message::{DigestRef, Needle};
+use pillarbox_message::{Comparator, DigestRef, Needle};
 use pillarbox_model::{Flag, Flags, InternalDate, KeywordTable, NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::{Search, SearchKey};
 use pillarbox_store::Row;
@@ -47,6 +47,7 @@ impl Matcher {
         selected: &Selected,
         keywords: &KeywordTable,
         now: InternalDate,
+        comparator: Comparator,
     ) -> Result<Self, Refusal> {
         let charset = search.charset.as_deref().unwrap_or(b"UTF-8");
         // Also where no key has a text (RFC 3501 §6.4.4).
@@ -58,6 +59,7 @@ impl Matcher {
             keywords,
             now: now.unix_seconds,
             charset,
+            comparator,
         };
         let test = maker.make(&search.key)?;
         Ok(Self {
@@ -103,6 +105,7 @@ struct Maker<'a> {
     keywords: &'a KeywordTable,
     now: i64,
     charset: &'a [u8],
+    comparator: Comparator,
 }
 
 impl Maker<'_> {
@@ -169,7 +172,8 @@ impl Maker<'_> {
     }
 
     fn needle(&self, text: &[u8]) -> Needle {
-        Needle::new(&pillarbox_message::decode_charset(self.charset, text))
+        let text = pillarbox_message::decode_charset(self.charset, text);
+        Needle::by(self.comparator, &text)
     }
 }
 

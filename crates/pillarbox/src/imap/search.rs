@@ -1,7 +1,7 @@
 //! Searching a mailbox (RFC 3501 §6.4.4): which messages match, apart from how the answer is written.
 
 use bytes::Bytes;
-use pillarbox_message::DigestRef;
+use pillarbox_message::{Comparator, DigestRef};
 use pillarbox_model::{BlobId, NumberSet};
 use pillarbox_proto::imap::command::Search;
 use pillarbox_store::{Content, Row};
@@ -21,6 +21,8 @@ pub(super) struct Look<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// Whose messages: those in its view, also if they were expunged since its client was told.
     pub(super) selected: &'a Selected,
+    /// How texts are compared.
+    pub(super) comparator: Comparator,
 }
 
 impl Session {
@@ -32,6 +34,7 @@ impl Session {
                 .selected
                 .as_ref()
                 .ok_or(Refusal::State("No mailbox is selected"))?,
+            comparator: self.comparator,
         })
     }
 }
@@ -54,7 +57,8 @@ impl Look<'_> {
     /// As [`Self::search`].
     pub(super) fn matcher(&self, search: &Search<'_>) -> Result<Matcher, Refusal> {
         let rows = self.selected.member.mailbox().read();
-        Matcher::new(search, self.selected, rows.keywords(), clock::now())
+        let (keywords, now) = (rows.keywords(), clock::now());
+        Matcher::new(search, self.selected, keywords, now, self.comparator)
     }
 
     /// Those of `candidates`, messages of the view, that match.

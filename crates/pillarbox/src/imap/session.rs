@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_message::Comparator;
 use pillarbox_model::{ModSeq, NumberSet, Rights, UidValidity, View, limit};
 use pillarbox_proto::imap::capability::{Facts, capabilities};
 use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
@@ -33,6 +34,8 @@ pub(crate) struct Session {
     pub(super) user: Option<User>,
     pub(super) selected: Option<Selected>,
     pub(super) dialect: Dialect,
+    /// How SEARCH, SORT and THREAD compare texts (RFC 5255 §4).
+    pub(super) comparator: Comparator,
     pub(super) login_failures: u32,
     pub(super) shutdown: Signal,
     upload: Option<Upload>,
@@ -159,6 +162,7 @@ impl Session {
             user: None,
             selected: None,
             dialect: Dialect::default(),
+            comparator: Comparator::default(),
             login_failures: 0,
             shutdown: connection.shutdown,
             upload: None,
