@@ -44,6 +44,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("WITHIN", 5032),
     early("STATUS=SIZE", 8438),
     early("MULTIAPPEND", 3502),
+    early("BINARY", 3516),
 ];
 
 /// What the list depends on.
