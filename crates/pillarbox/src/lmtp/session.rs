@@ -15,7 +15,7 @@ use crate::clock;
 use crate::delivery::{
     Letter, NoRecipient, Recipient, Spool, Trace, deliver, header_len, message_id,
 };
-use crate::log::{Fields, Text};
+use crate::log::{Fields, Logger, Text};
 use crate::net::{Connection, Peer, quota};
 use crate::shutdown::Signal;
 
@@ -49,8 +49,10 @@ struct Transaction {
 
 /// What is to be done with an event, which must not borrow from the input.
 enum Step {
+    /// All input is used.
     More,
-    Content,
+    /// There is more of it.
+    Again,
     Event(Event<'static>),
 }
 
@@ -106,7 +108,7 @@ impl Session {
                         return Ok(());
                     }
                 }
-                Step::Content => {}
+                Step::Again => {}
                 Step::Event(event) => {
                     if !self.handle(event).await? {
                         return Ok(());
@@ -118,12 +120,20 @@ impl Session {
 
     /// Feeds the machine. What it gives of a message is kept at once.
     fn step(&mut self) -> Step {
-        let (used, event) = self.machine.feed(self.wire.unread());
+        // What is logged is a line at most, so that nothing behind it is: it may be of a message.
+        let logged = self.endpoint.io_debug && self.machine.is_command();
+        let unread = self.wire.unread();
+        let input = if logged { first_line(unread) } else { unread };
+        let (used, event) = self.machine.feed(input);
+        if logged {
+            tap(&self.endpoint.log, input);
+        }
         let step = match event {
+            Event::More if used < unread.len() => Step::Again,
             Event::More => Step::More,
             Event::Content(bytes) => {
                 keep(&mut self.transaction, bytes, &self.endpoint);
-                Step::Content
+                Step::Again
             }
             Event::Say(reply) => Step::Event(Event::Say(reply)),
             Event::Hello(host, reply) => Step::Event(Event::Hello(host, reply)),
@@ -144,11 +154,7 @@ impl Session {
         let reading = tokio::time::timeout(self.endpoint.rules.read_timeout, self.wire.fill());
         let goodbye = tokio::select! {
             read = reading => match read {
-                Ok(read) => {
-                    let read = read?;
-                    self.tap("C:");
-                    return Ok(read > 0);
-                }
+                Ok(read) => return Ok(read? > 0),
                 Err(_) => SILENT,
             },
             () = self.shutdown.stopping(), if idle => STOPPING,
@@ -190,14 +196,6 @@ impl Session {
         if self.endpoint.io_debug {
             let text = String::from_utf8_lossy(self.wire.out.get(from..).unwrap_or_default());
             self.endpoint.log.info("S:", &[("data", &Text(text))]);
-        }
-    }
-
-    /// Logs what came in, unless it is of a message.
-    fn tap(&self, mark: &str) {
-        if self.endpoint.io_debug && self.machine.is_command() {
-            let text = String::from_utf8_lossy(self.wire.unread());
-            self.endpoint.log.info(mark, &[("data", &Text(text))]);
         }
     }
 
@@ -377,6 +375,18 @@ impl Transaction {
             NoRecipient::Unknown => UNKNOWN,
             NoRecipient::Unavailable(_) => FAILED,
         }
+    }
+}
+
+/// Up to and with the end of the first line, or all if it has none.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let end = memchr::memchr(b'\n', bytes);
+    end.and_then(|at| bytes.get(..=at)).unwrap_or(bytes)
+}
+
+fn tap(log: &Logger, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        log.info("C:", &[("data", &Text(String::from_utf8_lossy(bytes)))]);
     }
 }
 

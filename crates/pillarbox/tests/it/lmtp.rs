@@ -222,6 +222,31 @@ fn mail_is_seen_at_once_and_says_how_it_came() {
     assert_eq!(body, "Subject: x\r\n\r\n.dot\r\nbare\nline\rends\r\n)\r\n");
 }
 
+/// With `io_debug` the log has what was said, and nothing of a message, though both came in one piece.
+#[test]
+fn the_conversation_is_logged_without_messages() {
+    let post = Post::with("", "io_debug yes");
+    drop(post.login("ann"));
+    let mut lmtp = post.lmtp();
+    lmtp.send(
+        "MAIL FROM:<bob@b.example>\r\nRCPT TO:<ann>\r\nBDAT 8\r\nprivate\n\
+         BDAT 9 LAST\r\nprivate\r\nQUIT\r\n",
+    );
+    assert_eq!(lmtp.replies(5)[4], "221 2.0.0 Bye");
+    let mut said = Vec::new();
+    while !said
+        .last()
+        .is_some_and(|line: &String| line.contains("221 2.0.0"))
+    {
+        said.push(post.server.line(""));
+    }
+    let all = said.join("\n");
+    for command in ["MAIL FROM", "RCPT TO", "BDAT 8", "BDAT 9 LAST", "QUIT"] {
+        assert!(all.contains(command), "{command} is not in {all}");
+    }
+    assert!(!all.contains("private"), "{all}");
+}
+
 /// RFC 2033 §4.2; two addresses of one account share one copy.
 #[test]
 fn each_recipient_is_answered_for() {
