@@ -1,8 +1,8 @@
 """All stories by name; the longest first, so that the others fit beside it."""
 
 from . import (
-    acme, curl, fetchmail, getmail, imapclient, imapflow, imaplib, mbsync, mutt, offlineimap, postfix,
-    tls,
+    acme, curl, fetchmail, getmail, imapclient, imapflow, imaplib, logins, mbsync, mutt, offlineimap,
+    postfix, tls,
 )
 
 ALL = {
@@ -19,7 +19,8 @@ ALL = {
     "curl": curl.tell,
     "tls": tls.tell,
     "postfix": postfix.tell,
+    "logins": logins.tell,
 }
 
 # Those about what only this server does; they are told to no other.
-OWN = {"acme", "postfix", "tls"}
+OWN = {"acme", "logins", "postfix", "tls"}

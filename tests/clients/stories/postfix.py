@@ -11,6 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import bans
 import servers
 from servers import Broken
 from story import Failed, Story, expect, holds
@@ -69,6 +70,11 @@ class Receiving(servers.Pillarbox):
 lmtp unix://lmtp.sock tcp://127.0.0.1:{self.lmtp_port} {{
     deliver_to &local_mailboxes
 }}
+
+dovecot_sasld unix://sasl.sock {{
+    auth &local_authdb
+}}
+log stderr_ts
 """
 
 
@@ -113,6 +119,7 @@ class Postfix:
     def _main(self) -> str:
         run = self.receiving.home / "run"
         tcp = f"lmtp:inet:127.0.0.1:{self.receiving.lmtp_port}"
+        tls = self.receiving.home / "tls"
         return f"""\
 compatibility_level = 3.6
 queue_directory = {self.home}/queue
@@ -131,6 +138,12 @@ virtual_transport = lmtp:unix:{run}/lmtp.sock
 transport_maps = inline:{{ {{ bob@example.org = {tcp} }}, {{ eve@example.org = pillarbox }},
     {{ nobody-pipe@example.org = pillarbox }} }}
 pillarbox_destination_recipient_limit = 1
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = {tls}/server.key, {tls}/server.pem
+smtpd_tls_auth_only = yes
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {run}/sasl.sock
 """
 
     def _master(self) -> str:
@@ -180,6 +193,8 @@ def tell(story: Story) -> None:
         postfix = Postfix(receiving.home / "postfix", story.logs / "postfix.log", receiving)
         with receiving, postfix:
             deliveries(story, receiving, postfix)
+            submission(story, receiving, postfix)
+        bans.expect_failures(story, receiving.log, 1)
     finally:
         shutil.rmtree(receiving.home)
 
@@ -208,6 +223,31 @@ def deliveries(story: Story, receiving: Receiving, postfix: Postfix) -> None:
         holds(f"\r\n with {protocol} id " in hello, "it says how it came")
         holds(hello.endswith(f"\r\n\r\n{dots}\r\n"), "dots are as they were")
         holds(mail["large"].endswith(large * 20_000 + "\r\n"), "a large message is whole")
+
+
+def submission(story: Story, receiving: Receiving, postfix: Postfix) -> None:
+    """Who sends mail through Postfix logs in with the password that opens the mailbox."""
+    def login(account: servers.Account, password: str) -> None:
+        with smtplib.SMTP("localhost", postfix.port, timeout=60) as client:
+            client.ehlo()
+            holds("auth" not in client.esmtp_features, "no passwords in clear")
+            client.starttls(context=ssl.create_default_context(cafile=str(receiving.authority)))
+            client.ehlo()
+            expect(client.esmtp_features["auth"].split(), ["PLAIN"], "mechanisms")
+            client.login(account.name, password)
+            mail = message("submitted")
+            client.sendmail(account.name, [story.alice.name], mail)
+
+    login(story.bob, story.bob.password)
+    postfix.await_line("sasl_method=PLAIN", f"sasl_username={story.bob.name}")
+    mail = fetch(receiving, story.alice, 3)
+    holds("submitted" in mail, "what was submitted is delivered")
+    try:
+        login(story.bob, "wrong")
+    except smtplib.SMTPAuthenticationError as refused:
+        expect(refused.smtp_code, 535, "the reply to a wrong password")
+    else:
+        raise Failed("a wrong password was taken")
 
 
 def fetch(receiving: Receiving, account: servers.Account, count: int) -> dict[str, str]:
