@@ -173,6 +173,39 @@ impl NumberSet {
     }
 }
 
+impl NumberSet {
+    /// The numbers in this set that are not in `other`. Linear in the ranges of both.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        let mut rest = other.ranges.iter().copied().peekable();
+        let mut left = Self::new();
+        for &(mut from, to) in &self.ranges {
+            while rest.next_if(|&(_, end)| end < from).is_some() {}
+            // Not taken yet: it may go on into the next range.
+            while let Some(&(start, end)) = rest.peek().filter(|&&(start, _)| start <= to) {
+                if start > from {
+                    left.push_range(from, start - 1);
+                }
+                from = end.saturating_add(1);
+                if end >= to {
+                    break;
+                }
+                rest.next();
+            }
+            if from <= to && !(from == u32::MAX && other.contains(from)) {
+                left.push_range(from, to);
+            }
+        }
+        left
+    }
+
+    /// The numbers of this set up to `last`.
+    #[must_use]
+    pub fn up_to(&self, last: u32) -> Self {
+        self.intersection(&Self::range(0..=last))
+    }
+}
+
 impl FromIterator<u32> for NumberSet {
     fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
         let mut set = Self::new();
@@ -256,6 +289,8 @@ mod tests {
             assert!((0..64).all(|n| set.contains(n) == model.contains(&n)));
             let both = set.intersection(&collected);
             assert!(both.iter().eq(model.intersection(&other).copied()));
+            let rest = set.difference(&collected);
+            assert!(rest.iter().eq(model.difference(&other).copied()));
         }
     }
 
@@ -264,5 +299,9 @@ mod tests {
         let set = NumberSet::from_ranges([(u32::MAX - 1, u32::MAX), (1, u32::MAX)]);
         assert_eq!(set.to_string(), "1:4294967295");
         assert_eq!(set.len(), u64::from(u32::MAX));
+        assert!(set.difference(&set).is_empty());
+        let last = NumberSet::range(u32::MAX..=u32::MAX);
+        assert_eq!(set.difference(&last).to_string(), "1:4294967294");
+        assert_eq!(last.difference(&NumberSet::range(1..=5)), last);
     }
 }

@@ -195,6 +195,18 @@ pub trait Store: Send + Sync {
     /// As [`Store::expunge`].
     fn remove<'a>(&'a self, mailbox: MailboxId, uids: &'a NumberSet) -> Reply<'a, Expunged>;
 
+    /// Which of the UIDs `among` were expunged after `modseq` (RFC 7162 §3.2.6), as far back as is
+    /// remembered. One query, of a bounded number of rows.
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`].
+    fn expunged_since<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        modseq: ModSeq,
+        among: &'a NumberSet,
+    ) -> Reply<'a, Vanished>;
+
     /// Copies messages with flags and dates, without copying bytes; with `remove`, moves them in
     /// the same transaction (RFC 6851). UIDs that are not there are passed over. Source and target
     /// may be the same.
@@ -335,6 +347,17 @@ pub struct Expunged {
     pub uids: NumberSet,
     /// The mod-sequence of the change, or the mailbox's highest if nothing was removed.
     pub modseq: ModSeq,
+}
+
+/// What is remembered of expunges.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Vanished {
+    /// Which messages.
+    pub uids: NumberSet,
+    /// Whether these are all. Expunges are remembered up to a number of ranges of UIDs for each
+    /// mailbox; whoever asks from further back learns what is gone by comparing what it knows with
+    /// what there is.
+    pub complete: bool,
 }
 
 /// What a copy made.

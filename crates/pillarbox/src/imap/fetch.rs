@@ -6,11 +6,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use pillarbox_message::{DigestRef, SectionText as Text, digest, header_fields};
 use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, Rights, SequenceSet};
-use pillarbox_proto::imap::command::{FetchItem, Rfc822, Section, SectionText};
+use pillarbox_proto::imap::command::{FetchItem, FetchModifier, Rfc822, Section, SectionText};
 use pillarbox_proto::imap::encode::{self, Fetch};
 use pillarbox_store::{self as store, Content, FlagAction, Row, Rows};
 
-use super::binary::{self, Decoded};
 use super::session::{Completed, Halt, Outcome};
 use super::{Refusal, Selected, Session};
 use crate::log::Text as Logged;
@@ -49,10 +48,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds what a change of flags makes the answer say too.
-    fn tell_flags(&mut self) {
-        if !self.items.contains(&FetchItem::Flags) {
-            self.items.push(FetchItem::Flags);
-            self.labels.push(Vec::new());
+    fn tell_flags(&mut self, condstore: bool) {
+        for item in told_flags(condstore) {
+            if !self.items.contains(item) {
+                self.items.push(item.clone());
+                self.labels.push(Vec::new());
+            }
         }
     }
 }
@@ -64,8 +65,6 @@ fn label(item: &FetchItem<'_>) -> Vec<u8> {
         FetchItem::Rfc822(Rfc822::Header) => label.extend(b"RFC822.HEADER"),
         FetchItem::Rfc822(Rfc822::Text) => label.extend(b"RFC822.TEXT"),
         FetchItem::Section(section) => encode::section_label(&mut label, section),
-        FetchItem::Binary(section) => encode::binary_label(&mut label, section),
-        FetchItem::BinarySize(path) => encode::binary_size_label(&mut label, path),
         _ => {}
     }
     label
@@ -77,8 +76,7 @@ fn needs_digest(item: &FetchItem<'_>) -> bool {
 }
 
 fn needs_bytes(item: &FetchItem<'_>) -> bool {
-    use FetchItem::{Binary, BinarySize, Rfc822, Section};
-    matches!(item, Rfc822(_) | Section(_) | Binary(_) | BinarySize(_))
+    matches!(item, FetchItem::Rfc822(_) | FetchItem::Section(_))
 }
 
 /// RFC 3501 §6.4.5: all but PEEK and RFC822.HEADER set `\Seen`.
@@ -86,8 +84,16 @@ fn marks_seen(item: &FetchItem<'_>) -> bool {
     match item {
         FetchItem::Rfc822(which) => *which != Rfc822::Header,
         FetchItem::Section(section) => !section.peek,
-        FetchItem::Binary(section) => !section.peek,
         _ => false,
+    }
+}
+
+/// What is told of a message whose flags changed. Who knows mod-sequences is told the UID as well, whether they
+/// named the message by it or not (RFC 7162 §3.2.4).
+pub(super) const fn told_flags(condstore: bool) -> &'static [FetchItem<'static>] {
+    match condstore {
+        true => &[FetchItem::Uid, FetchItem::Flags, FetchItem::ModSeq],
+        false => &[FetchItem::Flags],
     }
 }
 
@@ -96,27 +102,49 @@ pub(super) async fn fetch(
     session: &mut Session,
     uid: bool,
     set: &SequenceSet,
-    items: &[FetchItem<'_>],
+    mut items: Vec<FetchItem<'_>>,
+    modifiers: &[FetchModifier],
 ) -> Outcome {
-    let uids = session.resolve(uid, set)?;
-    let mut plan = Plan::new(uid, items);
+    let mut uids = session.resolve(uid, set)?;
+    if let Some(since) = changed_since(modifiers) {
+        if modifiers.contains(&FetchModifier::Vanished) {
+            let named = session.selected()?.ever_named(set);
+            session.tell_earlier(&named, since).await?;
+        }
+        uids = session.selected()?.changed_among(&uids, since);
+        // RFC 7162 §3.1.4.1: it is asked for by implication.
+        if !items.contains(&FetchItem::ModSeq) {
+            items.push(FetchItem::ModSeq);
+        }
+    }
+    let mut plan = Plan::new(uid, &items);
     let silent = if plan.marks_seen {
         mark_seen(session, &uids).await?
     } else {
         None
     };
     if silent.is_some() {
-        plan.tell_flags();
+        plan.tell_flags(session.dialect.condstore);
     }
-    if plan.digest {
-        let failed = fetch_contents(session, &uids, &plan).await?;
-        failed.map_or(Ok(()), Err)?;
+    let damaged = if plan.digest {
+        fetch_contents(session, &uids, &plan).await?
     } else {
         fetch_rows(session, &uids, &plan).await?;
+        false
+    };
+    if damaged {
+        return Err(Refusal::Store(store::Error::Corrupt("unreadable".into())).into());
     }
     Ok(Completed {
         silent,
         ..Completed::default()
+    })
+}
+
+fn changed_since(modifiers: &[FetchModifier]) -> Option<ModSeq> {
+    modifiers.iter().find_map(|modifier| match modifier {
+        FetchModifier::ChangedSince(modseq) => Some(ModSeq(*modseq)),
+        FetchModifier::Vanished => None,
     })
 }
 
@@ -198,22 +226,14 @@ fn write_row(fetch: &mut Fetch<'_>, item: &FetchItem<'_>, row: &Row, rows: &Rows
     }
 }
 
-/// Why nothing is said of a message.
-enum Untold {
-    /// Its bytes can't be had.
-    Unreadable(store::Error),
-    /// A part of it can't be decoded (RFC 3516 §4.3).
-    Undecodable,
-}
-
-/// Answers with what is stored of each message; says why that was not possible of all of them.
+/// Answers with what is stored of each message; says whether some could not be read.
 async fn fetch_contents(
     session: &mut Session,
     uids: &NumberSet,
     plan: &Plan<'_>,
-) -> Result<Option<Refusal>, Halt> {
+) -> Result<bool, Halt> {
     let store = session.endpoint.storage.store.clone();
-    let mut failed = None;
+    let mut damaged = false;
     let mut next = uids.first();
     while let Some(from) = next {
         let selected = session.selected()?;
@@ -226,8 +246,7 @@ async fn fetch_contents(
         for ((seq, row), content) in some.iter().zip(&contents) {
             match fetch_one(session, plan, *seq, row, content).await? {
                 Ok(digest) => made.extend(digest.map(|digest| (row.blob, digest))),
-                Err(Untold::Undecodable) => failed = Some(Refusal::UnknownEncoding),
-                Err(Untold::Unreadable(error)) => {
+                Err(error) => {
                     session.endpoint.log.error(
                         "message can't be read",
                         &[
@@ -236,30 +255,30 @@ async fn fetch_contents(
                             ("uid", &Logged(row.uid)),
                         ],
                     );
-                    failed = Some(store::Error::Corrupt("unreadable".into()).into());
+                    damaged = true;
                 }
             }
         }
         session.wire.flush_if_full().await?;
         session.endpoint.keep_digests(made).await;
     }
-    Ok(failed)
+    Ok(damaged)
 }
 
-/// Answers for one message, and returns its digest if that had to be made. With the inner error nothing
-/// was written.
+/// Answers for one message, and returns its digest if that had to be made. The inner error means that its bytes
+/// can't be had; nothing was written.
 async fn fetch_one(
     session: &mut Session,
     plan: &Plan<'_>,
     seq: u32,
     row: &Row,
     content: &Content,
-) -> Result<Result<Option<Bytes>, Untold>, Halt> {
+) -> Result<Result<Option<Bytes>, store::Error>, Halt> {
     let known = DigestRef::new(&content.digest);
     let bytes = if plan.bytes || known.is_none() {
         match session.endpoint.storage.store.read(&content.location).await {
             Ok(bytes) => bytes,
-            Err(error) => return Ok(Err(Untold::Unreadable(error))),
+            Err(error) => return Ok(Err(error)),
         }
     } else {
         Bytes::new()
@@ -269,13 +288,8 @@ async fn fetch_one(
         .is_none()
         .then(|| Bytes::from(digest(&bytes).encode()));
     let Some(parts) = known.or_else(|| DigestRef::new(made.as_ref()?)) else {
-        let error = store::Error::Corrupt("no digest".into());
-        return Ok(Err(Untold::Unreadable(error)));
+        return Ok(Err(store::Error::Corrupt("no digest".into())));
     };
-    let mut items = plan.items.iter();
-    if items.any(|item| binary::is_undecodable(item, &parts)) {
-        return Ok(Err(Untold::Undecodable));
-    }
     write_message(session, plan, seq, row, &parts, &bytes).await?;
     Ok(Ok(made))
 }
@@ -302,21 +316,6 @@ async fn write_message(
             }
             FetchItem::BodyStructure => {
                 fetch.raw("BODYSTRUCTURE", parts.bodystructure());
-                continue;
-            }
-            FetchItem::Binary(section) => {
-                match Decoded::of_section(section, parts, bytes).await {
-                    None => fetch.nil(label),
-                    Some(decoded) => {
-                        fetch.literal_or_literal8(label, decoded.len(), decoded.has_nul());
-                        decoded.send(&mut session.wire).await?;
-                        fetch = Fetch::resume(&mut session.wire.out);
-                    }
-                }
-                continue;
-            }
-            FetchItem::BinarySize(path) => {
-                fetch.numbered(label, Decoded::size(path, parts, bytes).await);
                 continue;
             }
             FetchItem::Rfc822(which) => old_section(*which, parts, bytes),
@@ -409,7 +408,7 @@ fn fields(
 }
 
 /// A range of the message; `None` if it lies outside, which only a damaged digest could say.
-pub(super) fn cut(bytes: &Bytes, range: Range<u32>) -> Option<Bytes> {
+fn cut(bytes: &Bytes, range: Range<u32>) -> Option<Bytes> {
     let range = range.start as usize..range.end as usize;
     bytes
         .get(range.clone())
@@ -453,11 +452,11 @@ impl Selected {
     }
 }
 
-/// Tells the flags of messages, as STORE does.
-pub(super) async fn tell_flags(
+/// Tells items of messages that their rows have, unasked.
+pub(super) async fn tell_items(
     session: &mut Session,
-    uid: bool,
     uids: &NumberSet,
+    items: &[FetchItem<'_>],
 ) -> Result<(), Halt> {
-    fetch_rows(session, uids, &Plan::new(uid, &[FetchItem::Flags])).await
+    fetch_rows(session, uids, &Plan::new(false, items)).await
 }

@@ -1,14 +1,15 @@
 //! IMAP sessions: what a client asks, done with the store.
 
-mod binary;
 mod cmd;
 pub mod directives;
 pub mod endpoint;
 mod fetch;
 mod matcher;
+mod modseq;
 pub mod places;
 mod reach;
 mod refusal;
+mod resync;
 mod search;
 mod session;
 mod sync;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use pillarbox_model::NumberSet;
 use pillarbox_proto::imap::encode::{Code, Status};
 use pillarbox_store as store;
 
@@ -29,14 +30,15 @@ pub(crate) enum Refusal {
     Limit(&'static str),
     /// SEARCH in a charset that is not known (RFC 3501 §6.4.4).
     Charset,
-    /// A part in an encoding that nobody here knows (RFC 3516 §4.3).
-    UnknownEncoding,
     /// A special use that can't be given (RFC 6154 §3).
     UseAttribute,
     /// What is asked can never be done.
     Cannot(&'static str),
     /// Messages of the command were expunged by another session (RFC 5530 §3).
     ExpungeIssued,
+    /// Messages of a conditional STORE were expunged, and these were changed, by another session (RFC 7162
+    /// §3.1.3, example 11).
+    Modified(NumberSet),
     /// A login failed. One text for all reasons.
     Credentials,
     /// A login failed because whoever knows the passwords can't be reached.
@@ -56,13 +58,13 @@ impl From<store::Error> for Refusal {
 }
 
 /// What a refusal looks like on the wire.
-pub(crate) struct Wire {
+pub(crate) struct Wire<'a> {
     pub(crate) status: Status,
-    pub(crate) code: Option<Code<'static>>,
+    pub(crate) code: Option<Code<'a>>,
     pub(crate) text: Cow<'static, str>,
 }
 
-fn no(code: Code<'static>, text: impl Into<Cow<'static, str>>) -> Wire {
+fn no(code: Code<'_>, text: impl Into<Cow<'static, str>>) -> Wire<'_> {
     Wire {
         status: Status::No,
         code: Some(code),
@@ -70,7 +72,7 @@ fn no(code: Code<'static>, text: impl Into<Cow<'static, str>>) -> Wire {
     }
 }
 
-fn bad(code: Option<Code<'static>>, text: impl Into<Cow<'static, str>>) -> Wire {
+fn bad(code: Option<Code<'_>>, text: impl Into<Cow<'static, str>>) -> Wire<'_> {
     Wire {
         status: Status::Bad,
         code,
@@ -80,7 +82,7 @@ fn bad(code: Option<Code<'static>>, text: impl Into<Cow<'static, str>>) -> Wire 
 
 impl Refusal {
     /// The status line after the tag. Text for people, which tells nothing about the inside.
-    pub(crate) fn wire(&self) -> Wire {
+    pub(crate) fn wire(&self) -> Wire<'_> {
         match self {
             Self::Client(text) => bad(Some(Code::ClientBug), text.clone()),
             Self::State(text) => bad(None, *text),
@@ -97,13 +99,13 @@ impl Refusal {
                 Code::BadCharset(&["US-ASCII", "UTF-8"]),
                 "The charset is not known",
             ),
-            Self::UnknownEncoding => no(
-                Code::UnknownCte,
-                "A part has an unknown content transfer encoding",
-            ),
             Self::UseAttribute => no(Code::UseAttr, "That special use can't be given"),
             Self::Cannot(text) => no(Code::Cannot, *text),
             Self::ExpungeIssued => no(Code::ExpungeIssued, "Some of the messages no longer exist"),
+            Self::Modified(numbers) => no(
+                Code::Modified(numbers),
+                "Some of the messages no longer exist",
+            ),
             Self::Credentials => no(Code::AuthenticationFailed, "Invalid user name or password"),
             Self::AuthUnavailable => no(
                 Code::Unavailable,
@@ -128,7 +130,7 @@ impl Refusal {
     }
 }
 
-impl Wire {
+impl Wire<'_> {
     fn into_no(self) -> Self {
         Self {
             status: Status::No,
@@ -138,7 +140,7 @@ impl Wire {
 }
 
 /// The store's refusals (RFC 5530 §3).
-fn of_store(error: &store::Error) -> Wire {
+fn of_store(error: &store::Error) -> Wire<'static> {
     use store::Error as E;
     match error {
         E::NoMailbox | E::NoAccount => no(Code::NonExistent, "No such mailbox"),

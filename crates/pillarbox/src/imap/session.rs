@@ -66,6 +66,8 @@ pub(crate) struct Selected {
     pub(crate) told: ModSeq,
     /// Expunges up to here were told.
     pub(crate) told_expunges: ModSeq,
+    /// No UID above this one was announced, or was in the mailbox when the client was last told of new ones.
+    pub(crate) told_uids: u32,
     /// How many keywords the last FLAGS response named.
     pub(crate) told_keywords: usize,
     /// `$` (RFC 5182), as UIDs.
@@ -83,6 +85,7 @@ impl Selected {
             view: View::new(rows.uid_ranges()),
             told: rows.highest_modseq(),
             told_expunges: rows.highest_modseq(),
+            told_uids: rows.uid_next() - 1,
             told_keywords: rows.keywords().names().len(),
             saved: NumberSet::new(),
         }
@@ -100,6 +103,21 @@ pub(crate) enum DoneCode {
     Capabilities,
     AppendUid(UidValidity, NumberSet),
     CopyUid(UidValidity, NumberSet, NumberSet),
+    /// Up to where the client was told everything, once it is.
+    HighestModSeq,
+    /// What a conditional STORE left alone, as the client names messages (RFC 7162 §3.1.3).
+    Modified(NumberSet),
+}
+
+impl DoneCode {
+    /// What is said after messages were removed: with QRESYNC, up to where the client knows all (RFC 7162
+    /// §3.2.7, §3.2.9, RFC 6851 §4.4).
+    pub(crate) fn after_expunge(session: &Session, removed: bool) -> Self {
+        match removed && session.dialect.qresync {
+            true => Self::HighestModSeq,
+            false => Self::None,
+        }
+    }
 }
 
 /// How a command ended well.
@@ -261,7 +279,11 @@ impl Session {
         let mut upload = self.upload.take().unwrap_or_default();
         let prefix = self.wire.framer().partial().clone();
         let accepted = match self.reach() {
-            Ok(reach) => upload.offer(&reach, &prefix, offer.size).await,
+            Ok(reach) => {
+                upload
+                    .offer(&reach, &prefix, offer.size, offer.binary)
+                    .await
+            }
             Err(_) => false,
         };
         self.upload = Some(upload);
@@ -289,7 +311,7 @@ impl Session {
 
     async fn end_message(&mut self) {
         if let Some(upload) = &mut self.upload {
-            upload.end(&*self.endpoint.storage.store).await;
+            upload.end().await;
         }
     }
 
@@ -384,6 +406,11 @@ impl Session {
                 from,
                 to,
             }),
+            DoneCode::HighestModSeq => {
+                let known = self.selected.as_ref().map(Selected::known_modseq);
+                known.map(|known| Code::HighestModSeq(known.0))
+            }
+            DoneCode::Modified(numbers) => Some(Code::Modified(numbers)),
         };
         let plain = format!("{name} completed");
         let text = if done.text.is_empty() {

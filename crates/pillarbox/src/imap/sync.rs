@@ -2,11 +2,11 @@
 
 use std::io;
 
-use pillarbox_model::{Flags, KeywordTable, ModSeq};
-use pillarbox_proto::imap::encode::{self, Fetch};
+use pillarbox_model::{Flags, KeywordTable, ModSeq, NumberSet};
+use pillarbox_proto::imap::encode::{self, Dialect, Fetch};
 use pillarbox_store::Rows;
 
-use super::{Selected, Session};
+use super::{Selected, Session, resync};
 use crate::log::Text;
 
 /// Responses written at one go, while the mailbox is locked: what is held for a client that does not read.
@@ -36,18 +36,30 @@ impl Session {
                 .log
                 .error("refresh failed", &[("reason", &Text(error))]);
         }
-        if expunge_allowed {
-            let gone = selected.forget_expunged(&mailbox.read());
-            for some in gone.chunks(AT_ONCE) {
+        let dialect = self.dialect;
+        let news = selected.take_in(&mailbox.read(), expunge_allowed);
+        if dialect.qresync {
+            resync::tell_vanished(&mut self.wire, false, &news.gone).await?;
+        } else {
+            for some in news.expunged.chunks(AT_ONCE) {
                 some.iter()
                     .for_each(|&seq| encode::expunge(&mut self.wire.out, seq));
                 self.wire.flush_if_full().await?;
             }
         }
-        let mut news = selected.tell_new(&mailbox.read(), &mut self.wire.out, silent);
-        while let Some(untold) = news {
-            news = selected.tell_some(&mailbox.read(), &mut self.wire.out, &untold);
+        if news.came {
+            encode::exists(&mut self.wire.out, selected.view.len());
+            encode::recent(&mut self.wire.out, 0);
+        }
+        let mut untold = news.untold.map(|untold| Untold { silent, ..untold });
+        while let Some(rest) = untold {
+            untold = selected.tell_some(&mailbox.read(), &mut self.wire.out, &rest, dialect);
             self.wire.flush_if_full().await?;
+        }
+        if news.held_back && dialect.condstore {
+            // Without it the client would take the highest mod-sequence that it has seen for where it is, and never
+            // ask for the expunges that came before (RFC 7162 §3.2, §6).
+            selected.tell_modseq(&mut self.wire.out, "Expunges are still to be told");
         }
         // Not under the lock: what all sessions know to be gone is forgotten here.
         selected.member.synced(selected.told_expunges);
@@ -55,8 +67,22 @@ impl Session {
     }
 }
 
+/// What happened in a mailbox, as it was at one moment.
+struct News {
+    /// Messages that are gone.
+    gone: NumberSet,
+    /// The numbers that EXPUNGE responses name for them.
+    expunged: Vec<u32>,
+    /// Whether there are new ones.
+    came: bool,
+    /// Changes of the others.
+    untold: Option<Untold>,
+    /// Messages are gone, and must not be told of now.
+    held_back: bool,
+}
+
 /// Changes of flags that are still to be told.
-pub(super) struct Untold {
+struct Untold {
     /// The client was told of all up to here.
     since: ModSeq,
     /// Not told, if the client asked for silence.
@@ -69,43 +95,52 @@ pub(super) struct Untold {
 // Each step takes the rows' lock for itself, and says a bounded piece, in an order in which none names what
 // the client does not know (RFC 3501 §7.4.1).
 impl Selected {
-    /// Takes messages that are gone out of the view, and gives the numbers that EXPUNGE responses name.
-    fn forget_expunged(&mut self, rows: &Rows<'_>) -> Vec<u32> {
-        let gone = if rows.expunged_modseq() > self.told_expunges {
-            self.view.remove(&rows.missing_among(self.view.ranges()))
-        } else {
-            Vec::new()
-        };
-        // A saved result loses what was expunged (RFC 5182 §2.1).
-        if !gone.is_empty() && !self.saved.is_empty() {
-            self.saved = self.view.known_among(&self.saved);
+    /// Brings the view up to date, and gives what is to be told. All of it is as of one moment: else a change
+    /// could be told, and an expunge before it not, which the client would then never hear of.
+    fn take_in(&mut self, rows: &Rows<'_>, expunge_allowed: bool) -> News {
+        let pending = rows.expunged_modseq() > self.told_expunges;
+        let (mut gone, mut expunged) = (NumberSet::new(), Vec::new());
+        if pending && expunge_allowed {
+            gone = rows.missing_among(self.view.ranges());
+            expunged = self.view.remove(&gone);
+            // A saved result loses what was expunged (RFC 5182 §2.1).
+            self.saved = self.saved.difference(&gone);
         }
-        self.told_expunges = rows.highest_modseq();
-        gone
+        let now = rows.highest_modseq();
+        if expunge_allowed || !pending {
+            self.told_expunges = now;
+        }
+        // What is only now announced carries its flags to whoever fetches it: no news.
+        let to = self.view.last_uid();
+        let new = rows.uid_ranges_above(to);
+        let came = !new.is_empty();
+        self.view.extend(new);
+        self.told_uids = rows.uid_next() - 1;
+        let since = std::mem::replace(&mut self.told, now);
+        let untold = Untold {
+            since,
+            silent: None,
+            above: 0,
+            to,
+        };
+        News {
+            gone,
+            expunged,
+            came,
+            untold: (now > since).then_some(untold),
+            held_back: pending && !expunge_allowed,
+        }
     }
 
-    /// Announces new messages. What has changed of the others is left to [`Self::tell_some`]; changes that
-    /// come from here on are for the next time.
-    fn tell_new(
+    /// Tells some changes of flags, and says what is left. What changed again since the moment of which all is
+    /// told is for the next time: a later mod-sequence must not be told while changes up to it are not.
+    fn tell_some(
         &mut self,
         rows: &Rows<'_>,
         out: &mut Vec<u8>,
-        silent: Option<ModSeq>,
+        untold: &Untold,
+        dialect: Dialect,
     ) -> Option<Untold> {
-        // What is only now announced carries its flags to whoever fetches it: no news.
-        let known_to = self.view.last_uid();
-        self.announce(rows, out);
-        let since = std::mem::replace(&mut self.told, rows.highest_modseq());
-        (self.told > since).then_some(Untold {
-            since,
-            silent,
-            above: 0,
-            to: known_to,
-        })
-    }
-
-    /// Tells some changes of flags, and says what is left.
-    fn tell_some(&mut self, rows: &Rows<'_>, out: &mut Vec<u8>, untold: &Untold) -> Option<Untold> {
         self.tell_keywords(rows.keywords(), out);
         let changed = rows
             .changed_above(untold.above, untold.since)
@@ -113,26 +148,22 @@ impl Selected {
         let mut last = None;
         for row in changed.take(AT_ONCE) {
             last = Some(row.uid.0);
-            if Some(row.modseq) == untold.silent {
+            if Some(row.modseq) == untold.silent || row.modseq > self.told {
                 continue;
             }
             if let Some(seq) = self.view.seq(row.uid.0) {
                 let mut fetch = Fetch::begin(out, seq);
+                if dialect.condstore {
+                    fetch.uid(row.uid.0);
+                }
                 fetch.flags(rows.keywords().names_of(row.flags));
+                if dialect.condstore {
+                    fetch.modseq(row.modseq.0);
+                }
                 fetch.end();
             }
         }
         last.map(|above| Untold { above, ..*untold })
-    }
-
-    fn announce(&mut self, rows: &Rows<'_>, out: &mut Vec<u8>) {
-        let new = rows.uid_ranges_above(self.view.last_uid());
-        if new.is_empty() {
-            return;
-        }
-        self.view.extend(new);
-        encode::exists(out, self.view.len());
-        encode::recent(out, 0);
     }
 
     /// A new keyword is named before a message carries it (RFC 3501 §7.2.6).

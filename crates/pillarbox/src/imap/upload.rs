@@ -3,7 +3,7 @@
 use pillarbox_model::{InternalDate, limit};
 use pillarbox_proto::imap::command::AppendMessage;
 use pillarbox_proto::imap::frame::Frame;
-use pillarbox_store::{About, NewMessage, Store};
+use pillarbox_store::{About, NewMessage};
 
 use super::reach::Reach;
 use super::{Reached, Refusal};
@@ -27,8 +27,14 @@ pub(super) struct Upload {
 impl Upload {
     /// Judges an offered literal; says whether its bytes are wanted. If not, the reason is kept for the
     /// end of the command.
-    pub(super) async fn offer(&mut self, reach: &Reach<'_>, prefix: &Frame, size: u64) -> bool {
-        match self.admit(reach, prefix, size).await {
+    pub(super) async fn offer(
+        &mut self,
+        reach: &Reach<'_>,
+        prefix: &Frame,
+        size: u64,
+        binary: bool,
+    ) -> bool {
+        match self.admit(reach, prefix, size, binary).await {
             Ok(()) => true,
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
@@ -37,10 +43,21 @@ impl Upload {
         }
     }
 
-    async fn admit(&mut self, reach: &Reach<'_>, prefix: &Frame, size: u64) -> Result<(), Refusal> {
+    async fn admit(
+        &mut self,
+        reach: &Reach<'_>,
+        prefix: &Frame,
+        size: u64,
+        binary: bool,
+    ) -> Result<(), Refusal> {
         let read = prefix
             .append_prefix()
             .map_err(|bad| Refusal::Client(bad.message))?;
+        if binary {
+            return Err(Refusal::Client(
+                "literal8 needs BINARY, which is not offered".into(),
+            ));
+        }
         if self.target.is_none() {
             self.target = Some(reach.target(&read.mailbox).await?);
         }
@@ -81,9 +98,9 @@ impl Upload {
     }
 
     /// The current message is complete.
-    pub(super) async fn end(&mut self, store: &dyn Store) {
+    pub(super) async fn end(&mut self) {
         if let Some(incoming) = self.current.take() {
-            match incoming.finish(store).await {
+            match incoming.finish().await {
                 Ok(received) => self.done.push(received),
                 Err(error) => self.fail(error.into()),
             }

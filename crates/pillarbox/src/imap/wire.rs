@@ -40,6 +40,7 @@ pub(super) enum Incoming {
 #[derive(Clone, Copy)]
 pub(super) struct Offer {
     pub(super) size: u64,
+    pub(super) binary: bool,
     /// It waits for our `+`.
     pub(super) synchronizing: bool,
 }
@@ -211,10 +212,11 @@ fn owned(event: Event<'_>, data: &mut Vec<u8>) -> Option<Incoming> {
         Event::Continue => Incoming::Continue,
         Event::Message {
             size,
+            binary,
             synchronizing,
-            ..
         } => Incoming::Message(Offer {
             size,
+            binary,
             synchronizing,
         }),
         Event::MessageData(bytes) => {

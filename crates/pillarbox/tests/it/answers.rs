@@ -1,16 +1,25 @@
 //! What is answered, to the byte: response codes, extensions, sections, capabilities.
 
+use pillarbox_proto::imap::capability::EXTENSIONS;
+
 use crate::harness::{Client, Server, self_signed};
 
 const MAIL: &str = "From: a@example.org\r\nSubject: Hello\r\n\r\nHow are you?\r\n";
 
-const AFTER_LOGIN: &str = "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS \
-    MOVE SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH SEARCHRES WITHIN \
-    STATUS=SIZE MULTIAPPEND APPENDLIMIT=67108864";
+/// All extensions are announced before login, too.
+fn announced(literal: char) -> String {
+    let names: Vec<_> = EXTENSIONS.iter().map(|extension| extension.name).collect();
+    let names = names.join(" ");
+    format!("* CAPABILITY IMAP4rev1 LITERAL{literal} {names} APPENDLIMIT=67108864")
+}
+
+fn after_login() -> String {
+    announced('+')
+}
 
 /// Before login: the same but for the literals, and what can be done now.
 fn before_login(rest: &str) -> String {
-    format!("{}{rest}", AFTER_LOGIN.replace("LITERAL+", "LITERAL-"))
+    format!("{}{rest}", announced('-'))
 }
 
 async fn capability(client: &mut Client, expected: &str) {
@@ -30,11 +39,11 @@ async fn capabilities_in_each_state() {
     capability(&mut client, &before_login(" AUTH=PLAIN AUTH=LOGIN")).await;
     // Told at login, so that nobody has to ask.
     let lines = client.ok("LOGIN ann secret").await;
-    let told = format!("OK [{}]", &AFTER_LOGIN[2..]);
+    let told = format!("OK [{}]", &after_login()[2..]);
     assert!(lines[0].starts_with(&told), "{lines:?}");
     for command in ["NOOP", "SELECT INBOX", "CLOSE"] {
         client.ok(command).await;
-        capability(&mut client, AFTER_LOGIN).await;
+        capability(&mut client, &after_login()).await;
     }
 
     let server = Server::with(|endpoint| endpoint.tls = Some(self_signed()));
@@ -45,7 +54,7 @@ async fn capabilities_in_each_state() {
     )
     .await;
     client.ok("LOGIN ann secret").await;
-    capability(&mut client, AFTER_LOGIN).await;
+    capability(&mut client, &after_login()).await;
 
     let server = Server::with(|endpoint| endpoint.sasl_login = false);
     let mut client = server.connect().await;

@@ -10,7 +10,7 @@ use pillarbox_model::{
 };
 use pillarbox_store::{
     About, Account, Appended, BlobWriter, Content, Copied, Digester, Error, Expunged, Finding,
-    FlagAction, FlagsSet, Location, Mailbox, MailboxInfo, NewMessage, Reply, Row, Store,
+    FlagAction, FlagsSet, Location, Mailbox, MailboxInfo, NewMessage, Reply, Row, Store, Vanished,
 };
 
 /// What happens before a call, which is named as its method is; an error is what the call gives.
@@ -85,6 +85,7 @@ pass! {
     ) -> FlagsSet;
     expunge(mailbox: MailboxId, among: Option<&'a NumberSet>) -> Expunged;
     remove(mailbox: MailboxId, uids: &'a NumberSet) -> Expunged;
+    expunged_since(mailbox: MailboxId, modseq: ModSeq, among: &'a NumberSet) -> Vanished;
     copy(from: MailboxId, uids: &'a NumberSet, to: MailboxId, remove: bool) -> Copied;
     contents(rows: &'a [Row], digests: bool) -> Vec<Content>;
     read(location: &'a Location) -> Bytes;

@@ -1,8 +1,8 @@
 //! Conversations: what clients say, and what they must and must not see.
 
 mod answers;
-mod binary;
 mod cli;
+mod condstore;
 mod crash;
 mod failing;
 mod harness;

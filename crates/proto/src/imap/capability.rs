@@ -44,7 +44,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("WITHIN", 5032),
     early("STATUS=SIZE", 8438),
     early("MULTIAPPEND", 3502),
-    early("BINARY", 3516),
+    early("CONDSTORE", 7162),
 ];
 
 /// What the list depends on.

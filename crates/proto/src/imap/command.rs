@@ -383,21 +383,6 @@ pub enum FetchItem<'a> {
     Rfc822(Rfc822),
     /// `BODY[…]` and `BODY.PEEK[…]`.
     Section(Section<'a>),
-    /// `BINARY[…]` and `BINARY.PEEK[…]` (RFC 3516 §4.2).
-    Binary(BinarySection),
-    /// `BINARY.SIZE[…]`, of the part with these numbers.
-    BinarySize(Vec<u32>),
-}
-
-/// `BINARY[section-part]<partial>` (RFC 3516 §7).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BinarySection {
-    /// `BINARY.PEEK`: does not set `\Seen`.
-    pub peek: bool,
-    /// The part, `[]` for the message.
-    pub path: Vec<u32>,
-    /// `<origin.length>`, counted in decoded bytes.
-    pub partial: Option<(u32, u32)>,
 }
 
 /// The old names of three sections.
@@ -448,6 +433,52 @@ pub enum StoreAction {
     Add,
     /// -FLAGS.
     Remove,
+}
+
+impl Command<'_> {
+    /// Whether it says that its client knows mod-sequences (RFC 7162 §3.1, "CONDSTORE enabling
+    /// command"). LIST is among them where it asks what STATUS would (RFC 5819).
+    #[must_use]
+    pub fn enables_condstore(&self) -> bool {
+        let highest = |items: &[StatusItem]| items.contains(&StatusItem::HighestModSeq);
+        match self {
+            Self::Select { parameters, .. } => !parameters.is_empty(),
+            Self::Status { items, .. } => highest(items),
+            Self::List(list) => highest(&list.returns.status),
+            Self::Search { search, .. } => search.key.has_modseq(),
+            Self::Store {
+                unchanged_since, ..
+            } => unchanged_since.is_some(),
+            Self::Fetch {
+                items, modifiers, ..
+            } => !modifiers.is_empty() || items.contains(&FetchItem::ModSeq),
+            _ => false,
+        }
+    }
+}
+
+impl SearchKey<'_> {
+    /// Whether MODSEQ is one of its keys, which changes the answer (RFC 7162 §3.1.5).
+    #[must_use]
+    pub fn has_modseq(&self) -> bool {
+        self.any(&|key| matches!(key, Self::ModSeq(_)))
+    }
+
+    /// Whether one of its keys is a set of sequence numbers. `$` is none: it stands for messages.
+    #[must_use]
+    pub fn has_numbers(&self) -> bool {
+        self.any(&|key| matches!(key, Self::Sequence(SequenceSet::Ranges(_))))
+    }
+
+    /// Whether it or a key in it is like that.
+    fn any(&self, like: &impl Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::And(keys) => keys.iter().any(|key| key.any(like)),
+            Self::Or(one, other) => one.any(like) || other.any(like),
+            Self::Not(key) => key.any(like),
+            key => like(key),
+        }
+    }
 }
 
 impl StatusItem {

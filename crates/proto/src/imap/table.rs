@@ -150,6 +150,7 @@ table! {
     UID_EXPUNGE = Rules::new("UID EXPUNGE", States::Selected);
     SEARCH = Rules::new("SEARCH", States::Selected).steady();
     UID_SEARCH = Rules::new("UID SEARCH", States::Selected);
+    UID_SEARCH_NUMBERS = Rules::new("UID SEARCH", States::Selected).steady();
     FETCH = Rules::new("FETCH", States::Selected).steady();
     UID_FETCH = Rules::new("UID FETCH", States::Selected);
     STORE = Rules::new("STORE", States::Selected).steady();
@@ -162,7 +163,7 @@ table! {
 
 /// The row of a command.
 #[must_use]
-pub const fn rules(command: &Command<'_>) -> &'static Rules {
+pub fn rules(command: &Command<'_>) -> &'static Rules {
     match command {
         Command::Capability => &CAPABILITY,
         Command::Noop => &NOOP,
@@ -195,6 +196,8 @@ pub const fn rules(command: &Command<'_>) -> &'static Rules {
         Command::Expunge(None) => &EXPUNGE,
         Command::Expunge(Some(_)) => &UID_EXPUNGE,
         Command::Search { uid: false, .. } => &SEARCH,
+        // RFC 7162 §3.2.10.2: its numbers must mean what they meant when it was sent.
+        Command::Search { uid: true, search } if search.key.has_numbers() => &UID_SEARCH_NUMBERS,
         Command::Search { uid: true, .. } => &UID_SEARCH,
         Command::Fetch { uid: false, .. } => &FETCH,
         Command::Fetch { uid: true, .. } => &UID_FETCH,

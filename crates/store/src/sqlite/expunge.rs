@@ -1,10 +1,48 @@
 //! Removing messages.
 
-use pillarbox_model::{Flags, MailboxId, NumberSet};
-use rusqlite::params;
+use pillarbox_model::{Flags, MailboxId, ModSeq, NumberSet};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::tx::Tx;
-use crate::{Error, Expunged};
+use crate::{Error, Expunged, Vanished};
+
+/// Ranges of expunged UIDs remembered for each mailbox: some hundred kilobytes, and years of most
+/// mailboxes. A client that is further behind is answered by comparing what it knows with what
+/// there is (RFC 7162 §5.3).
+pub(super) const RANGES: u32 = 10_000;
+
+/// What was expunged after `modseq`, of the UIDs `among`.
+pub(super) fn since(
+    sql: &Connection,
+    id: MailboxId,
+    modseq: ModSeq,
+    among: &NumberSet,
+) -> Result<Vanished, Error> {
+    let snapshot = sql.unchecked_transaction()?;
+    let mut floor = snapshot.prepare_cached("SELECT expunge_floor FROM mailbox WHERE id = ?")?;
+    let floor = floor.query_row([id.0 as i64], |row| row.get::<_, i64>(0));
+    let floor = floor.optional()?.ok_or(Error::NoMailbox)?;
+    if modseq.0 < floor as u64 {
+        return Ok(Vanished::default());
+    }
+    // The newest are asked for first, so that what nobody has forgotten yet is bounded, too.
+    let mut statement = snapshot.prepare_cached(
+        "SELECT first, last FROM expunged WHERE mailbox = ? AND modseq > ?
+         ORDER BY modseq DESC LIMIT ?",
+    )?;
+    let modseq = i64::try_from(modseq.0).unwrap_or(i64::MAX);
+    let ranges = statement.query_map(params![id.0 as i64, modseq, RANGES + 1], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    let ranges = ranges.collect::<Result<Vec<(u32, u32)>, _>>()?;
+    if ranges.len() > RANGES as usize {
+        return Ok(Vanished::default());
+    }
+    Ok(Vanished {
+        uids: NumberSet::from_ranges(ranges).intersection(among),
+        complete: true,
+    })
+}
 
 impl Tx<'_> {
     /// Removes those of `uids` that carry all of `marked`.

@@ -44,7 +44,7 @@ use crate::lock::Lock;
 use crate::mailbox::{Mailbox, Opening, Row, Ticket};
 use crate::{
     Account, Appended, Content, Copied, Digester, Error, Expunged, Finding, FlagAction, FlagsSet,
-    MailboxInfo, NewMessage, Reply, Store,
+    MailboxInfo, NewMessage, Reply, Store, Vanished,
 };
 
 /// SQLite's page cache of a connection that reads, in the way of `PRAGMA cache_size`: 8 MB, of
@@ -377,6 +377,15 @@ impl Store for Engine {
         Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
             tx.remove(mailbox, &uids, Flags::NONE)
         }))
+    }
+
+    fn expunged_since<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        modseq: ModSeq,
+        among: &'a NumberSet,
+    ) -> Reply<'a, Vanished> {
+        self.read_with(move |sql| expunge::since(sql, mailbox, modseq, among))
     }
 
     fn copy<'a>(

@@ -4,14 +4,12 @@ use rusqlite::{Connection, params};
 
 use super::Engine;
 use super::commit::now;
+use super::expunge::RANGES;
 use super::tx::Tx;
 use crate::{Error, Location};
 
 /// Blobs given up in one go: bounds the transaction.
 const BLOBS: i64 = 10_000;
-/// Ranges of expunged UIDs kept for each mailbox. A client that is further behind is answered by
-/// comparing what it knows with what there is.
-const EXPUNGED_RANGES: i64 = 10_000;
 
 /// Gives up blobs whose grace period is over: first their rows, durably, then their bytes. In
 /// between they are listed as doomed, so that a crash neither leaks them nor makes them look like
@@ -77,14 +75,14 @@ fn forget_doomed(sql: &Connection, gone: &[Location]) -> Result<(), Error> {
 fn trim_expunged(sql: &Connection) -> Result<(), Error> {
     let long = "SELECT mailbox FROM expunged GROUP BY mailbox HAVING count(*) > ?";
     let mut long = sql.prepare(long)?;
-    let long = long.query_map([EXPUNGED_RANGES], |row| row.get::<_, i64>(0))?;
+    let long = long.query_map([RANGES], |row| row.get::<_, i64>(0))?;
     for mailbox in long.collect::<Result<Vec<_>, _>>()? {
         sql.execute(
             "UPDATE mailbox SET expunge_floor =
                (SELECT modseq FROM expunged WHERE mailbox = ?1
                 ORDER BY modseq DESC LIMIT 1 OFFSET ?2)
              WHERE id = ?1",
-            [mailbox, EXPUNGED_RANGES],
+            [mailbox, RANGES.into()],
         )?;
         sql.execute(
             "DELETE FROM expunged WHERE mailbox = ?1

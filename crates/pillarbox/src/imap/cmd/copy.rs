@@ -46,5 +46,8 @@ pub(super) async fn copy(
         to: &copied.to,
     };
     encode::untagged(&mut session.wire.out, Status::Ok, Some(&code), "Moved");
-    Ok(Completed::default())
+    Ok(Completed {
+        code: DoneCode::after_expunge(session, true),
+        ..Completed::default()
+    })
 }

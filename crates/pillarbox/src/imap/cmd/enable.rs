@@ -1,6 +1,6 @@
 //! ENABLE (RFC 5161).
 
-use pillarbox_proto::imap::encode::{self, Dialect};
+use pillarbox_proto::imap::encode;
 
 use super::{Completed, Outcome, Session};
 
@@ -10,7 +10,7 @@ pub(super) fn enable(session: &mut Session, names: &[&str]) -> Outcome {
     let mut enabled = Vec::new();
     for name in names {
         if session.announces(name) {
-            enabled.extend(one(&mut session.dialect, name));
+            enabled.extend(one(session, name));
         }
     }
     encode::enabled(&mut session.wire.out, &enabled);
@@ -18,6 +18,18 @@ pub(super) fn enable(session: &mut Session, names: &[&str]) -> Outcome {
 }
 
 /// Enables an extension, if it is one of those that have to be; gives its name as registered.
-fn one(_dialect: &mut Dialect, _name: &str) -> Option<&'static str> {
-    None
+fn one(session: &mut Session, name: &str) -> Option<&'static str> {
+    match name.to_ascii_uppercase().as_str() {
+        // RFC 7162 §3.1, §3.2.3.
+        "CONDSTORE" => {
+            session.know_modseqs();
+            Some("CONDSTORE")
+        }
+        "QRESYNC" => {
+            session.know_modseqs();
+            session.dialect.qresync = true;
+            Some("QRESYNC")
+        }
+        _ => None,
+    }
 }

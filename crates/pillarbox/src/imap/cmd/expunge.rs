@@ -2,7 +2,7 @@
 
 use pillarbox_model::{Rights, SequenceSet};
 
-use super::{Completed, Outcome, Session};
+use super::{Completed, DoneCode, Outcome, Session};
 
 /// EXPUNGE (RFC 3501 §6.4.3), and UID EXPUNGE (RFC 4315 §2.1) where the client named UIDs in `among`.
 ///
@@ -11,11 +11,10 @@ pub(super) async fn expunge(session: &mut Session, among: Option<&SequenceSet>) 
     session.selected()?.admit(Rights::EXPUNGE)?;
     let among = among.map(|set| session.resolve(true, set)).transpose()?;
     let mailbox = session.selected()?.member.mailbox().id();
-    session
-        .endpoint
-        .storage
-        .store
-        .expunge(mailbox, among.as_ref())
-        .await?;
-    Ok(Completed::default())
+    let store = session.endpoint.storage.store.clone();
+    let gone = store.expunge(mailbox, among.as_ref()).await?.uids;
+    Ok(Completed {
+        code: DoneCode::after_expunge(session, !gone.is_empty()),
+        ..Completed::default()
+    })
 }

@@ -29,25 +29,6 @@ use super::session::{Completed, DoneCode, Outcome};
 use super::upload::Upload;
 use super::{Refusal, Session, fetch};
 
-/// Refuses what belongs to an extension that is not announced: done without its modifier, a command would
-/// do something else than was asked for (RFC 4466 §2.1, §2.4, §2.5).
-fn announced(command: &Command<'_>) -> Result<(), Refusal> {
-    let modified = match command {
-        Command::Select { parameters, .. } => !parameters.is_empty(),
-        Command::Fetch { modifiers, .. } => !modifiers.is_empty(),
-        Command::Store {
-            unchanged_since, ..
-        } => unchanged_since.is_some(),
-        _ => false,
-    };
-    match modified {
-        true => Err(Refusal::Client(
-            "CONDSTORE and QRESYNC are not offered".into(),
-        )),
-        false => Ok(()),
-    }
-}
-
 /// Does a command.
 pub(super) async fn run(
     session: &mut Session,
@@ -55,7 +36,7 @@ pub(super) async fn run(
     command: Command<'_>,
     upload: Option<Upload>,
 ) -> Outcome {
-    announced(&command)?;
+    session.heed_modseqs(&command)?;
     match command {
         Command::Capability => capability(session),
         Command::Noop | Command::Check => Ok(Completed::default()),
@@ -68,8 +49,10 @@ pub(super) async fn run(
         Command::Login { user, password } => login::login(session, &user, &password).await,
         Command::Enable(names) => enable::enable(session, &names),
         Command::Select {
-            mailbox, read_only, ..
-        } => select::select(session, &mailbox, read_only).await,
+            mailbox,
+            read_only,
+            parameters,
+        } => select::select(session, &mailbox, read_only, &parameters).await,
         Command::Create {
             mailbox,
             special_use,
@@ -89,16 +72,27 @@ pub(super) async fn run(
         Command::Expunge(among) => expunge::expunge(session, among.as_ref()).await,
         Command::Search { uid, search } => search::search(session, tag, uid, &search).await,
         Command::Fetch {
-            uid, set, items, ..
-        } => fetch::fetch(session, uid, &set, &items).await,
+            uid,
+            set,
+            items,
+            modifiers,
+        } => fetch::fetch(session, uid, &set, items, &modifiers).await,
         Command::Store {
             uid,
             set,
+            unchanged_since,
             action,
             silent,
             flags,
             ..
-        } => store::store(session, uid, &set, action, silent, &flags).await,
+        } => {
+            let change = store::Change {
+                action,
+                flags: &flags,
+                unchanged_since,
+            };
+            store::store(session, uid, &set, change, silent).await
+        }
         Command::Copy {
             uid,
             remove,

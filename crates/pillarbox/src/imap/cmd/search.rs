@@ -5,6 +5,7 @@ use pillarbox_proto::imap::command::{Search, SearchReturn};
 use pillarbox_proto::imap::encode::{self, Esearch};
 
 use super::{Completed, Outcome, Refusal, Session};
+use crate::imap::Selected;
 
 /// SEARCH.
 pub(super) async fn search(
@@ -24,7 +25,8 @@ pub(super) async fn search(
             return Err(halt);
         }
     };
-    answer(session, tag, uid, search.returns, &found)?;
+    let modseq = search.key.has_modseq();
+    answer(session, tag, uid, search.returns, &found, modseq)?;
     Ok(Completed::default())
 }
 
@@ -35,24 +37,21 @@ fn answer(
     uid: bool,
     returns: Option<SearchReturn>,
     found: &NumberSet,
+    tells_modseq: bool,
 ) -> Result<(), Refusal> {
     let selected = session
         .selected
         .as_mut()
         .ok_or(Refusal::State("Nothing is selected"))?;
-    let view = &selected.view;
-    let numbers: NumberSet = if uid {
-        found.clone()
-    } else {
-        found.iter().filter_map(|uid| view.seq(uid)).collect()
-    };
+    let numbers = selected.names(uid, found);
     let out = &mut session.wire.out;
     let Some(returns) = returns else {
-        encode::search(out, numbers.iter(), None);
+        let modseq = highest(selected, found, tells_modseq);
+        encode::search(out, numbers.iter(), modseq);
         return Ok(());
     };
     if returns.save {
-        selected.saved = saved(found, returns);
+        selected.saved = returned(found, returns);
     }
     let wanted = returns.min || returns.max || returns.all || returns.count;
     if wanted || !returns.save {
@@ -66,15 +65,22 @@ fn answer(
                 max: numbers.last().filter(|_| returns.max),
                 count: returns.count.then(|| numbers.len()),
                 all: (all && !numbers.is_empty()).then_some(&numbers),
-                modseq: None,
+                modseq: highest(selected, &returned(found, returns), tells_modseq),
             },
         );
     }
     Ok(())
 }
 
-/// What `$` becomes: with MIN or MAX and neither ALL nor COUNT, only those (RFC 5182 §2.4).
-fn saved(found: &NumberSet, returns: SearchReturn) -> NumberSet {
+/// What SEARCH with MODSEQ says of the messages that it tells of (RFC 7162 §3.1.5).
+fn highest(selected: &Selected, told: &NumberSet, tells_modseq: bool) -> Option<u64> {
+    let highest = tells_modseq.then(|| selected.highest_modseq(told))?;
+    highest.map(|modseq| modseq.0)
+}
+
+/// The messages that the answer is about: with MIN or MAX and neither ALL nor COUNT, only those. They are
+/// what `$` becomes (RFC 5182 §2.4), and whose mod-sequence is told (RFC 4731 §3.2).
+fn returned(found: &NumberSet, returns: SearchReturn) -> NumberSet {
     if returns.all || returns.count || !(returns.min || returns.max) {
         return found.clone();
     }

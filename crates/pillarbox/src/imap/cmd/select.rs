@@ -1,20 +1,39 @@
-//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2).
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2; with CONDSTORE and QRESYNC RFC 7162).
 
 use pillarbox_model::Rights;
+use pillarbox_proto::imap::command::SelectParameter;
 use pillarbox_proto::imap::encode::{self, Code, Status};
 
 use super::{Completed, DoneCode, Outcome, Session};
 use crate::imap::Selected;
 
 /// SELECT and EXAMINE. A failed one leaves no mailbox selected (RFC 3501 §6.3.1).
-pub(super) async fn select(session: &mut Session, mailbox: &[u8], read_only: bool) -> Outcome {
-    session.selected = None;
+pub(super) async fn select(
+    session: &mut Session,
+    mailbox: &[u8],
+    read_only: bool,
+    parameters: &[SelectParameter],
+) -> Outcome {
+    if session.selected.take().is_some() {
+        // What follows is about another mailbox, or none (RFC 7162 §3.2.11).
+        let out = &mut session.wire.out;
+        encode::untagged(out, Status::Ok, Some(&Code::Closed), "Closed");
+    }
     let found = session.find(mailbox, Rights::READ).await?;
     let opened = session.endpoint.storage.store.open(found.info.id).await?;
     session.endpoint.storage.store.refresh(&opened).await?;
     let member = opened.join();
     let selected = look(member, found.rights, read_only, &mut session.wire.out);
+    if session.announces("CONDSTORE") {
+        selected.tell_modseq(&mut session.wire.out, "Highest mod-sequence");
+    }
     session.selected = Some(selected);
+    for parameter in parameters {
+        if let Err(halt) = session.catch_up(parameter).await {
+            session.selected = None;
+            return Err(halt);
+        }
+    }
     Ok(Completed {
         code: if read_only {
             DoneCode::ReadOnly

@@ -1,11 +1,20 @@
-//! STORE and UID STORE (RFC 3501 §6.4.6).
+//! STORE and UID STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3).
 
-use pillarbox_model::{Flag, SequenceSet};
-use pillarbox_proto::imap::command::StoreAction;
-use pillarbox_store::FlagAction;
+use pillarbox_model::{Flag, ModSeq, NumberSet, SequenceSet};
+use pillarbox_proto::imap::command::{FetchItem, StoreAction};
+use pillarbox_store::{FlagAction, FlagsSet};
 
-use super::{Completed, Outcome, Refusal, Session};
+use super::{Completed, DoneCode, Outcome, Refusal, Session};
 use crate::imap::fetch;
+use crate::imap::session::Halt;
+
+/// What STORE is to do.
+pub(super) struct Change<'a> {
+    pub(super) action: StoreAction,
+    pub(super) flags: &'a [Flag],
+    /// Messages that changed after it are left alone.
+    pub(super) unchanged_since: Option<u64>,
+}
 
 /// STORE. Messages that another session expunged are passed over by UID STORE; STORE says that there
 /// were some, after changing the others (RFC 2180 §4.2.1).
@@ -13,9 +22,8 @@ pub(super) async fn store(
     session: &mut Session,
     uid: bool,
     set: &SequenceSet,
-    action: StoreAction,
+    change: Change<'_>,
     silent: bool,
-    flags: &[Flag],
 ) -> Outcome {
     if session.selected()?.read_only {
         return Err(Refusal::ReadOnly.into());
@@ -23,38 +31,82 @@ pub(super) async fn store(
     let uids = session.resolve(uid, set)?;
     if silent {
         // Silence is about our own change: what others changed before must not vanish under it.
-        session.sync(false, None).await?;
+        session.sync(uid, None).await?;
     }
     let (mailbox, told) = {
         let selected = session.selected()?;
         (selected.member.mailbox().clone(), selected.told)
     };
     let store = session.endpoint.storage.store.clone();
-    let action = match action {
+    let action = match change.action {
         StoreAction::Replace => FlagAction::Replace,
         StoreAction::Add => FlagAction::Add,
         StoreAction::Remove => FlagAction::Remove,
     };
+    let since = change.unchanged_since.map(ModSeq);
     let done = store
-        .set_flags(mailbox.id(), &uids, action, flags, None)
+        .set_flags(mailbox.id(), &uids, action, change.flags, since)
         .await?;
-    if !silent {
-        let selected = session
-            .selected
-            .as_mut()
-            .ok_or(Refusal::State("Nothing is selected"))?;
-        selected.tell_keywords(mailbox.read().keywords(), &mut session.wire.out);
-        fetch::tell_flags(session, uid, &uids).await?;
-    }
+    tell(session, uid, &uids, &done, silent, since.is_some()).await?;
+    let modified = session.selected()?.names(uid, &done.modified);
     let gone = mailbox.read().missing_among(uids.ranges().iter().copied());
     if !uid && !gone.is_empty() {
-        return Err(Refusal::ExpungeIssued.into());
+        return Err(match modified.is_empty() {
+            true => Refusal::ExpungeIssued,
+            false => Refusal::Modified(modified),
+        }
+        .into());
     }
     // Another session may have come between the sync and the change. Its change has no mod-sequence of its
     // own any more, so that only ours can tell it: silence would hide both (RFC 3501 §6.4.6 allows the answer).
     let hides_others = silent && done.newest_before > told;
-    Ok(Completed {
+    let mut completed = Completed {
         silent: (!done.changed.is_empty() && !hides_others).then_some(done.modseq),
         ..Completed::default()
-    })
+    };
+    if !modified.is_empty() {
+        completed.code = DoneCode::Modified(modified);
+        completed.text = "Some messages changed meanwhile and were left alone";
+    }
+    Ok(completed)
+}
+
+/// Tells what became of the messages: their flags, or, where only these were to be left unsaid, their
+/// mod-sequences (RFC 7162 §3.1.3). Of messages that a condition spared, it tells why.
+async fn tell(
+    session: &mut Session,
+    uid: bool,
+    uids: &NumberSet,
+    done: &FlagsSet,
+    silent: bool,
+    conditional: bool,
+) -> Result<(), Halt> {
+    let condstore = session.dialect.condstore;
+    let mut flags = fetch::told_flags(condstore).to_vec();
+    if uid && !condstore {
+        flags.insert(0, FetchItem::Uid);
+    }
+    let met = uids.difference(&done.modified);
+    let (loud, quiet) = match silent {
+        false => (uids, NumberSet::new()),
+        true if conditional => (&done.modified, met),
+        true if condstore => (&done.modified, done.changed.clone()),
+        true => return Ok(()),
+    };
+    session.tell_keywords()?;
+    fetch::tell_items(session, loud, &flags).await?;
+    fetch::tell_items(session, &quiet, &[FetchItem::Uid, FetchItem::ModSeq]).await
+}
+
+impl Session {
+    /// Names keywords that the client was not told of.
+    fn tell_keywords(&mut self) -> Result<(), Refusal> {
+        let selected = self
+            .selected
+            .as_mut()
+            .ok_or(Refusal::State("Nothing is selected"))?;
+        let mailbox = selected.member.mailbox().clone();
+        selected.tell_keywords(mailbox.read().keywords(), &mut self.wire.out);
+        Ok(())
+    }
 }
