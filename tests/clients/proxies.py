@@ -4,6 +4,7 @@ Run by scripts/proxies. Every story has a fresh server and a proxy of its own, a
 `ok NAME seconds` or `FAIL NAME reason`. Logs stay in target/proxies.
 """
 
+import http.server
 import imaplib
 import shutil
 import socket
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -30,7 +32,8 @@ class Proxied(servers.Pillarbox):
 
     def __init__(self, *args):
         super().__init__(*args)
-        (self.clear, self.implicit, self.protected, self.stranger) = servers.free_ports(4)
+        (self.clear, self.implicit, self.protected, self.stranger, self.behind) = (
+            servers.free_ports(5))
 
     def _config(self) -> str:
         directory = self.authority.parent
@@ -55,6 +58,11 @@ imap tcp://127.0.0.1:{self.protected} {{
 }}
 imap tcp://127.0.0.1:{self.stranger} {{
     proxy_protocol 203.0.113.1
+    {rest}
+}}
+imap tcp://127.0.0.1:{self.behind} {{
+    proxy_protocol 127.0.0.1
+    insecure_auth yes
     {rest}
 }}
 """
@@ -238,7 +246,73 @@ def nginx(story: Story) -> None:
         story.known(f"127.0.3.{number + 1}", port, implicit_tls=name != "clear")
 
 
-STORIES = {"haproxy": haproxy, "nginx": nginx}
+class Directory(http.server.BaseHTTPRequestHandler):
+    """Says to nginx's mail module which server everybody's mail is on; passwords are that server's."""
+
+    port = 0
+
+    def do_GET(self):
+        self.send_response(200)
+        for name, value in (("Auth-Status", "OK"), ("Auth-Server", "127.0.0.1"),
+                            ("Auth-Port", str(self.port))):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Nothing of this belongs into the story's output."""
+
+
+def nginx_mail(story: Story) -> None:
+    """nginx's mail module ends TLS, reads the login, and repeats it to the server."""
+    handler = type("There", (Directory,), {"port": story.server.behind})
+    directory = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=directory.serve_forever, daemon=True).start()
+    (port,) = servers.free_ports(1)
+    certificates = story.authority.parent
+    config = story.home / "nginx.conf"
+    config.write_text(f"""\
+pid {story.home}/nginx.pid;
+error_log {story.logs}/nginx.log;
+daemon off;
+master_process off;
+load_module /usr/lib/nginx/modules/ngx_mail_module.so;
+events {{
+}}
+mail {{
+    auth_http http://127.0.0.1:{directory.server_port}/;
+    proxy_protocol on;
+    proxy_pass_error_message on;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        protocol imap;
+        ssl_certificate {certificates}/server.pem;
+        ssl_certificate_key {certificates}/server.key;
+    }}
+}}
+""")
+    try:
+        story.start("nginx", "-p", story.home, "-c", config, port=port)
+        with story.client("127.0.4.1", port, implicit_tls=True) as client:
+            client.login(ALICE.name, ALICE.password)
+            story.server.logged(f'"src_ip":"{client.name}"')
+            expect(client.select()[0], "OK", "SELECT INBOX")
+            text = b"Subject: by nginx\r\n\r\nHello\r\n"
+            expect(client.append("INBOX", None, None, text)[0], "OK", "APPEND")
+            expect(client.fetch("1", "BODY[]")[1][0][1], text, "the message")
+        client = story.client("127.0.4.2", port, implicit_tls=True)
+        try:
+            client.login(ALICE.name, "wrong")
+            holds(False, "a wrong password is refused")
+        except client.error as error:
+            holds("Invalid user name or password" in str(error), f"{error} says why")
+        # nginx hangs up after that.
+        client.shutdown()
+        story.server.logged(f'"src_ip":"{client.name}","username":"{ALICE.name}"')
+    finally:
+        directory.shutdown()
+
+
+STORIES = {"haproxy": haproxy, "nginx": nginx, "nginx_mail": nginx_mail}
 
 
 def main() -> int:
