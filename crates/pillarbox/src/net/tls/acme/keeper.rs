@@ -186,10 +186,11 @@ impl Keeper {
         let failure = trouble.failure(customer.courier.retry_after());
         self.schedule.failed(failure, SystemTime::now(), chance());
         let next = self.schedule.retry_at().map(timestamp).unwrap_or_default();
-        let has = match self.adopted {
-            Some(_) => "the old certificate stays",
-            None => "there is none",
-        };
+        let validity = self
+            .adopted
+            .as_ref()
+            .and_then(|key| validity(key.cert.first()?));
+        let has = what_is_served(validity.as_ref(), SystemTime::now());
         let kind = trouble.kind.as_deref().unwrap_or("none");
         let fields: crate::log::Fields<'_> = &[
             ("ca", &customer.ca),
@@ -219,6 +220,17 @@ impl Acme {
         let covers = |name: &String| is_for_name(key, &name.replace('*', "any"));
         let all = self.settings.names.iter().all(covers);
         validity(key.cert.first()?).filter(|_| all)
+    }
+}
+
+/// For the log, where an order failed: what clients are shown meanwhile.
+fn what_is_served(old: Option<&Validity>, now: SystemTime) -> String {
+    match old {
+        None => "there is none".to_owned(),
+        Some(old) if old.not_after <= now => {
+            format!("the old one expired on {}", timestamp(old.not_after))
+        }
+        Some(old) => format!("the old one lasts until {}", timestamp(old.not_after)),
     }
 }
 
@@ -268,5 +280,24 @@ fn chance() -> f64 {
     match rand::fill(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
         Err(_) => 0.5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_says_how_long_the_old_certificate_lasts() {
+        let day = |day: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400);
+        let old = Validity {
+            not_before: day(0),
+            not_after: day(90),
+        };
+        assert_eq!(what_is_served(None, day(1)), "there is none");
+        let lasts = what_is_served(Some(&old), day(89));
+        assert_eq!(lasts, "the old one lasts until 1970-04-01T00:00:00.000Z");
+        let expired = what_is_served(Some(&old), day(90));
+        assert_eq!(expired, "the old one expired on 1970-04-01T00:00:00.000Z");
     }
 }
