@@ -20,6 +20,7 @@ mod pitfalls_views;
 mod pitfalls_wire;
 mod process;
 mod providers;
+mod qresync;
 mod quickstart;
 mod requirements;
 mod samples;

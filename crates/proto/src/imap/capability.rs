@@ -45,6 +45,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("STATUS=SIZE", 8438),
     early("MULTIAPPEND", 3502),
     early("CONDSTORE", 7162),
+    early("QRESYNC", 7162),
 ];
 
 /// What the list depends on.

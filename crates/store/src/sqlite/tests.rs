@@ -756,3 +756,30 @@ async fn a_backup_under_load_has_all_that_was_acknowledged() {
 fn wrong(finding: &&Finding) -> bool {
     finding.problem != "no message names it"
 }
+
+/// Expunges are remembered up to a number of ranges. Whoever asks from further back is not told half of
+/// them; a housekeeping that has nothing to forget forgets nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expunges_of_long_ago_are_known_to_be_forgotten() {
+    let (_directory, _memory, stage) = bed();
+    let inbox = stage.inbox().await.id;
+    let (store, many) = (stage.store(), 2 * expunge::RANGES + 2);
+    let messages = (0..many).map(|_| message("x", &[])).collect();
+    let start = store.append(inbox, messages).await.unwrap().modseq;
+    let all = NumberSet::range(1..=u32::MAX);
+    let since = async |modseq| store.expunged_since(inbox, modseq, &all).await.unwrap();
+    let odd = (1..many - 2).filter(|uid| uid % 2 == 1).collect();
+    let first = store.remove(inbox, &odd).await.unwrap().modseq;
+    store.reap().await.unwrap();
+    assert_eq!(since(start).await.uids, odd);
+    let last = NumberSet::range(many..=many);
+    let second = store.remove(inbox, &last).await.unwrap().modseq;
+    // Before the housekeeping as after it.
+    for _ in 0..2 {
+        assert!(!since(start).await.complete);
+        let late = since(first).await;
+        assert!(late.complete && late.uids == last, "{late:?}");
+        assert!(since(second).await.complete);
+        store.reap().await.unwrap();
+    }
+}

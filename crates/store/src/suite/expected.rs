@@ -26,6 +26,8 @@ pub(super) struct Expected {
     pub(super) uid_next: u32,
     pub(super) modseq: u64,
     pub(super) messages: BTreeMap<u32, Message>,
+    /// What is gone, with the mod-sequence of the change that took it.
+    pub(super) gone: BTreeMap<u32, u64>,
 }
 
 /// Numbers drawn from one number.
@@ -85,6 +87,7 @@ impl Expected {
         self.messages = kept;
         let gone: BTreeMap<_, _> = gone;
         self.modseq += u64::from(!gone.is_empty());
+        self.gone.extend(gone.keys().map(|uid| (*uid, self.modseq)));
         gone
     }
 

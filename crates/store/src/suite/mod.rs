@@ -147,6 +147,7 @@ macro_rules! contract {
             subscriptions_outlive_mailboxes,
             accounts_know_nothing_of_each_other,
             what_nothing_names_is_given_up,
+            what_vanished_is_remembered,
         );
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -112,6 +112,7 @@ impl Pair<'_> {
             uid_next: 1,
             modseq: 1,
             messages: BTreeMap::new(),
+            gone: BTreeMap::new(),
         };
         self.boxes.insert(name.into(), made);
     }
@@ -406,9 +407,26 @@ impl Pair<'_> {
                     expected.counters()
                 ));
             }
+            self.compare_vanished(what.as_str(), expected).await?;
             let open = self.stage.store().open(info.id).await.unwrap();
             if open.counters() != counters {
                 return Err(format!("{what} counts {:?} in memory", open.counters()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What vanished since the mailbox was made, and of late.
+    async fn compare_vanished(&self, what: &str, expected: &Expected) -> Result<(), String> {
+        let everything = NumberSet::range(1..=u32::MAX);
+        for since in [1, expected.modseq.saturating_sub(2).max(1)] {
+            let store = self.stage.store();
+            let told = store.expunged_since(expected.id, ModSeq(since), &everything);
+            let told = told.await.map_err(|error| error.to_string())?;
+            let gone = expected.gone.iter().filter(|(_, modseq)| **modseq > since);
+            let gone: NumberSet = gone.map(|(uid, _)| *uid).collect();
+            if !told.complete || told.uids != gone {
+                return Err(format!("{what} lost {told:?} since {since}, not {gone}"));
             }
         }
         Ok(())

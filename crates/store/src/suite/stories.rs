@@ -501,3 +501,38 @@ pub async fn what_nothing_names_is_given_up(stage: &mut Stage) {
     stage.append(inbox, "gone", &[]).await;
     assert_eq!(stage.listing(inbox).await, "1 : kept\n4 : gone\n");
 }
+
+/// RFC 7162 §3.2.6: expunges and moves, of each mailbox its own, by mod-sequence.
+pub async fn what_vanished_is_remembered(stage: &mut Stage) {
+    let (inbox, other) = (stage.inbox().await.id, stage.create("other").await.id);
+    for n in 0..6 {
+        stage.append(inbox, &n.to_string(), &[]).await;
+    }
+    let store = stage.store().clone();
+    let range = |from, to| NumberSet::range(from..=to);
+    let start = store.open(inbox).await.unwrap().read().highest_modseq();
+    let first = store.remove(inbox, &range(2, 3)).await.unwrap().modseq;
+    store.copy(inbox, &range(5, 5), other, true).await.unwrap();
+    drop(store);
+    let now = stage.inbox().await.counters.highest_modseq;
+    for _ in 0..2 {
+        let store = stage.store();
+        let since = async |mailbox, modseq, among: NumberSet| {
+            let vanished = store.expunged_since(mailbox, modseq, &among).await.unwrap();
+            assert!(vanished.complete);
+            vanished.uids.to_string()
+        };
+        assert_eq!(since(inbox, start, all()).await, "2:3,5");
+        assert_eq!(since(inbox, first, all()).await, "5");
+        assert_eq!(since(inbox, start, range(3, 4)).await, "3");
+        assert_eq!(since(inbox, now, all()).await, "");
+        assert_eq!(since(inbox, ModSeq(u64::MAX), all()).await, "");
+        assert_eq!(since(other, ModSeq(1), all()).await, "");
+        // From before there was a mailbox, nobody can know.
+        let never = store.expunged_since(inbox, ModSeq(0), &all()).await;
+        assert!(!never.unwrap().complete);
+        let nowhere = store.expunged_since(MailboxId(999), start, &all()).await;
+        assert!(matches!(nowhere, Err(Error::NoMailbox)));
+        stage.reopen();
+    }
+}
