@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
-
 use crate::cursor::Cursor;
-use crate::media::{hex, is_token};
+use crate::decoder::Decoder;
+use crate::media::is_token;
 
 /// How the bytes of a body are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,89 +75,21 @@ pub fn decode_part(body: &[u8], encoding: Encoding) -> Cow<'_, [u8]> {
     }
 }
 
-const BASE64: [u8; 256] = {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut table = [0xff; 256];
-    let mut at = 0;
-    while at < alphabet.len() {
-        table[alphabet[at] as usize] = at as u8;
-        at += 1;
-    }
-    table
-};
-
-pub(crate) fn base64_value(byte: u8) -> Option<u8> {
-    let value = BASE64[usize::from(byte)];
-    (value != 0xff).then_some(value)
-}
-
-/// Decodes base64 (RFC 2045 §6.8). Bytes outside the alphabet are passed over; padding ends a
-/// group, and more may follow it (mail with several encoded files in one body exists). Left-over
-/// bits of a cut group are dropped.
+/// Decodes base64 (RFC 2045 §6.8), see [`Decoder`].
 pub fn decode_base64(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len() / 4 * 3 + 3);
-    let (mut bits, mut count) = (0u32, 0u32);
-    for &byte in body {
-        let value = BASE64[usize::from(byte)];
-        if value != 0xff {
-            bits = bits << 6 | u32::from(value);
-            count += 1;
-            if count == 4 {
-                out.extend_from_slice(&bits.to_be_bytes()[1..]);
-                (bits, count) = (0, 0);
-            }
-        } else if byte == b'=' {
-            push_rest(&mut out, bits, count);
-            (bits, count) = (0, 0);
-        }
-    }
-    push_rest(&mut out, bits, count);
-    out
+    decode(body, Encoding::Base64)
 }
 
-/// The one or two bytes of an unfinished group.
-fn push_rest(out: &mut Vec<u8>, bits: u32, count: u32) {
-    match count {
-        2 => out.push((bits >> 4) as u8),
-        3 => out.extend_from_slice(&((bits >> 2) as u16).to_be_bytes()),
-        _ => {}
-    }
-}
-
-/// Decodes quoted-printable (RFC 2045 §6.7). A `=` that starts no escape stays; white space at the
-/// end of a line is transport padding and goes.
+/// Decodes quoted-printable (RFC 2045 §6.7), see [`Decoder`].
 pub fn decode_quoted_printable(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len());
-    for line in body.split_inclusive(|&b| b == b'\n') {
-        let text = line.trim_ascii_end();
-        let line_end = match line {
-            [.., b'\r', b'\n'] => &b"\r\n"[..],
-            [.., b'\n'] => b"\n",
-            _ => b"",
-        };
-        if !push_line(&mut out, text) {
-            out.extend_from_slice(line_end);
-        }
-    }
-    out
+    decode(body, Encoding::QuotedPrintable)
 }
 
-/// Decodes a line; true if it ends with a soft line break.
-fn push_line(out: &mut Vec<u8>, mut text: &[u8]) -> bool {
-    while let Some(at) = memchr(b'=', text) {
-        out.extend_from_slice(&text[..at]);
-        text = &text[at + 1..];
-        match text {
-            [] => return true,
-            [high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                out.push(hex(*high) << 4 | hex(*low));
-                text = rest;
-            }
-            _ => out.push(b'='),
-        }
-    }
-    out.extend_from_slice(text);
-    false
+fn decode(body: &[u8], encoding: Encoding) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    let mut decoder = Decoder::new(body, encoding);
+    while decoder.push(&mut out, usize::MAX) {}
+    out
 }
 
 #[cfg(test)]

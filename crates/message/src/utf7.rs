@@ -1,6 +1,6 @@
 //! UTF-7 (RFC 2152), as old mail has it.
 
-use crate::encoding::base64_value;
+use crate::decoder::base64_value;
 
 /// Text from UTF-7. Bytes above 127 and broken surrogates become U+FFFD.
 pub(crate) fn decode(bytes: &[u8]) -> String {

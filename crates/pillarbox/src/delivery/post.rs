@@ -167,7 +167,7 @@ async fn message(
     let held = incoming.held_bytes();
     incoming.write(&header).await?;
     letter.write_to(&mut incoming).await?;
-    let received = incoming.finish().await?;
+    let received = incoming.finish(&*storage.store).await?;
     let message = NewMessage {
         flags: copy.flags.clone(),
         date,

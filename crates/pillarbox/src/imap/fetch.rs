@@ -10,6 +10,7 @@ use pillarbox_proto::imap::command::{FetchItem, FetchModifier, Rfc822, Section, 
 use pillarbox_proto::imap::encode::{self, Fetch};
 use pillarbox_store::{self as store, Content, FlagAction, Row, Rows};
 
+use super::binary::{self, Decoded};
 use super::session::{Completed, Halt, Outcome};
 use super::{Refusal, Selected, Session};
 use crate::log::Text as Logged;
@@ -65,6 +66,8 @@ fn label(item: &FetchItem<'_>) -> Vec<u8> {
         FetchItem::Rfc822(Rfc822::Header) => label.extend(b"RFC822.HEADER"),
         FetchItem::Rfc822(Rfc822::Text) => label.extend(b"RFC822.TEXT"),
         FetchItem::Section(section) => encode::section_label(&mut label, section),
+        FetchItem::Binary(section) => encode::binary_label(&mut label, section),
+        FetchItem::BinarySize(path) => encode::binary_size_label(&mut label, path),
         _ => {}
     }
     label
@@ -76,7 +79,8 @@ fn needs_digest(item: &FetchItem<'_>) -> bool {
 }
 
 fn needs_bytes(item: &FetchItem<'_>) -> bool {
-    matches!(item, FetchItem::Rfc822(_) | FetchItem::Section(_))
+    use FetchItem::{Binary, BinarySize, Rfc822, Section};
+    matches!(item, Rfc822(_) | Section(_) | Binary(_) | BinarySize(_))
 }
 
 /// RFC 3501 §6.4.5: all but PEEK and RFC822.HEADER set `\Seen`.
@@ -84,6 +88,7 @@ fn marks_seen(item: &FetchItem<'_>) -> bool {
     match item {
         FetchItem::Rfc822(which) => *which != Rfc822::Header,
         FetchItem::Section(section) => !section.peek,
+        FetchItem::Binary(section) => !section.peek,
         _ => false,
     }
 }
@@ -126,14 +131,11 @@ pub(super) async fn fetch(
     if silent.is_some() {
         plan.tell_flags(session.dialect.condstore);
     }
-    let damaged = if plan.digest {
-        fetch_contents(session, &uids, &plan).await?
+    if plan.digest {
+        let failed = fetch_contents(session, &uids, &plan).await?;
+        failed.map_or(Ok(()), Err)?;
     } else {
         fetch_rows(session, &uids, &plan).await?;
-        false
-    };
-    if damaged {
-        return Err(Refusal::Store(store::Error::Corrupt("unreadable".into())).into());
     }
     Ok(Completed {
         silent,
@@ -226,14 +228,22 @@ fn write_row(fetch: &mut Fetch<'_>, item: &FetchItem<'_>, row: &Row, rows: &Rows
     }
 }
 
-/// Answers with what is stored of each message; says whether some could not be read.
+/// Why nothing is said of a message.
+enum Untold {
+    /// Its bytes can't be had.
+    Unreadable(store::Error),
+    /// A part of it can't be decoded (RFC 3516 §4.3).
+    Undecodable,
+}
+
+/// Answers with what is stored of each message; says why that was not possible of all of them.
 async fn fetch_contents(
     session: &mut Session,
     uids: &NumberSet,
     plan: &Plan<'_>,
-) -> Result<bool, Halt> {
+) -> Result<Option<Refusal>, Halt> {
     let store = session.endpoint.storage.store.clone();
-    let mut damaged = false;
+    let mut failed = None;
     let mut next = uids.first();
     while let Some(from) = next {
         let selected = session.selected()?;
@@ -246,7 +256,8 @@ async fn fetch_contents(
         for ((seq, row), content) in some.iter().zip(&contents) {
             match fetch_one(session, plan, *seq, row, content).await? {
                 Ok(digest) => made.extend(digest.map(|digest| (row.blob, digest))),
-                Err(error) => {
+                Err(Untold::Undecodable) => failed = Some(Refusal::UnknownEncoding),
+                Err(Untold::Unreadable(error)) => {
                     session.endpoint.log.error(
                         "message can't be read",
                         &[
@@ -255,30 +266,30 @@ async fn fetch_contents(
                             ("uid", &Logged(row.uid)),
                         ],
                     );
-                    damaged = true;
+                    failed = Some(store::Error::Corrupt("unreadable".into()).into());
                 }
             }
         }
         session.wire.flush_if_full().await?;
         session.endpoint.keep_digests(made).await;
     }
-    Ok(damaged)
+    Ok(failed)
 }
 
-/// Answers for one message, and returns its digest if that had to be made. The inner error means that its bytes
-/// can't be had; nothing was written.
+/// Answers for one message, and returns its digest if that had to be made. With the inner error nothing
+/// was written.
 async fn fetch_one(
     session: &mut Session,
     plan: &Plan<'_>,
     seq: u32,
     row: &Row,
     content: &Content,
-) -> Result<Result<Option<Bytes>, store::Error>, Halt> {
+) -> Result<Result<Option<Bytes>, Untold>, Halt> {
     let known = DigestRef::new(&content.digest);
     let bytes = if plan.bytes || known.is_none() {
         match session.endpoint.storage.store.read(&content.location).await {
             Ok(bytes) => bytes,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(Untold::Unreadable(error))),
         }
     } else {
         Bytes::new()
@@ -288,8 +299,13 @@ async fn fetch_one(
         .is_none()
         .then(|| Bytes::from(digest(&bytes).encode()));
     let Some(parts) = known.or_else(|| DigestRef::new(made.as_ref()?)) else {
-        return Ok(Err(store::Error::Corrupt("no digest".into())));
+        let error = store::Error::Corrupt("no digest".into());
+        return Ok(Err(Untold::Unreadable(error)));
     };
+    let mut items = plan.items.iter();
+    if items.any(|item| binary::is_undecodable(item, &parts)) {
+        return Ok(Err(Untold::Undecodable));
+    }
     write_message(session, plan, seq, row, &parts, &bytes).await?;
     Ok(Ok(made))
 }
@@ -316,6 +332,21 @@ async fn write_message(
             }
             FetchItem::BodyStructure => {
                 fetch.raw("BODYSTRUCTURE", parts.bodystructure());
+                continue;
+            }
+            FetchItem::Binary(section) => {
+                match Decoded::of_section(section, parts, bytes).await {
+                    None => fetch.nil(label),
+                    Some(decoded) => {
+                        fetch.literal_or_literal8(label, decoded.len(), decoded.has_nul());
+                        decoded.send(&mut session.wire).await?;
+                        fetch = Fetch::resume(&mut session.wire.out);
+                    }
+                }
+                continue;
+            }
+            FetchItem::BinarySize(path) => {
+                fetch.numbered(label, Decoded::size(path, parts, bytes).await);
                 continue;
             }
             FetchItem::Rfc822(which) => old_section(*which, parts, bytes),
@@ -408,7 +439,7 @@ fn fields(
 }
 
 /// A range of the message; `None` if it lies outside, which only a damaged digest could say.
-fn cut(bytes: &Bytes, range: Range<u32>) -> Option<Bytes> {
+pub(super) fn cut(bytes: &Bytes, range: Range<u32>) -> Option<Bytes> {
     let range = range.start as usize..range.end as usize;
     bytes
         .get(range.clone())

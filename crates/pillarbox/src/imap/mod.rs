@@ -1,5 +1,6 @@
 //! IMAP sessions: what a client asks, done with the store.
 
+mod binary;
 mod cmd;
 pub mod directives;
 pub mod endpoint;

@@ -30,6 +30,8 @@ pub(crate) enum Refusal {
     Limit(&'static str),
     /// SEARCH in a charset that is not known (RFC 3501 §6.4.4).
     Charset,
+    /// A part in an encoding that nobody here knows (RFC 3516 §4.3).
+    UnknownEncoding,
     /// A special use that can't be given (RFC 6154 §3).
     UseAttribute,
     /// What is asked can never be done.
@@ -98,6 +100,10 @@ impl Refusal {
             Self::Charset => no(
                 Code::BadCharset(&["US-ASCII", "UTF-8"]),
                 "The charset is not known",
+            ),
+            Self::UnknownEncoding => no(
+                Code::UnknownCte,
+                "A part has an unknown content transfer encoding",
             ),
             Self::UseAttribute => no(Code::UseAttr, "That special use can't be given"),
             Self::Cannot(text) => no(Code::Cannot, *text),

@@ -279,11 +279,7 @@ impl Session {
         let mut upload = self.upload.take().unwrap_or_default();
         let prefix = self.wire.framer().partial().clone();
         let accepted = match self.reach() {
-            Ok(reach) => {
-                upload
-                    .offer(&reach, &prefix, offer.size, offer.binary)
-                    .await
-            }
+            Ok(reach) => upload.offer(&reach, &prefix, offer.size).await,
             Err(_) => false,
         };
         self.upload = Some(upload);
@@ -311,7 +307,7 @@ impl Session {
 
     async fn end_message(&mut self) {
         if let Some(upload) = &mut self.upload {
-            upload.end().await;
+            upload.end(&*self.endpoint.storage.store).await;
         }
     }
 

@@ -3,7 +3,7 @@
 use pillarbox_model::{InternalDate, limit};
 use pillarbox_proto::imap::command::AppendMessage;
 use pillarbox_proto::imap::frame::Frame;
-use pillarbox_store::{About, NewMessage};
+use pillarbox_store::{About, NewMessage, Store};
 
 use super::reach::Reach;
 use super::{Reached, Refusal};
@@ -27,14 +27,8 @@ pub(super) struct Upload {
 impl Upload {
     /// Judges an offered literal; says whether its bytes are wanted. If not, the reason is kept for the
     /// end of the command.
-    pub(super) async fn offer(
-        &mut self,
-        reach: &Reach<'_>,
-        prefix: &Frame,
-        size: u64,
-        binary: bool,
-    ) -> bool {
-        match self.admit(reach, prefix, size, binary).await {
+    pub(super) async fn offer(&mut self, reach: &Reach<'_>, prefix: &Frame, size: u64) -> bool {
+        match self.admit(reach, prefix, size).await {
             Ok(()) => true,
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
@@ -43,21 +37,10 @@ impl Upload {
         }
     }
 
-    async fn admit(
-        &mut self,
-        reach: &Reach<'_>,
-        prefix: &Frame,
-        size: u64,
-        binary: bool,
-    ) -> Result<(), Refusal> {
+    async fn admit(&mut self, reach: &Reach<'_>, prefix: &Frame, size: u64) -> Result<(), Refusal> {
         let read = prefix
             .append_prefix()
             .map_err(|bad| Refusal::Client(bad.message))?;
-        if binary {
-            return Err(Refusal::Client(
-                "literal8 needs BINARY, which is not offered".into(),
-            ));
-        }
         if self.target.is_none() {
             self.target = Some(reach.target(&read.mailbox).await?);
         }
@@ -98,9 +81,9 @@ impl Upload {
     }
 
     /// The current message is complete.
-    pub(super) async fn end(&mut self) {
+    pub(super) async fn end(&mut self, store: &dyn Store) {
         if let Some(incoming) = self.current.take() {
-            match incoming.finish().await {
+            match incoming.finish(store).await {
                 Ok(received) => self.done.push(received),
                 Err(error) => self.fail(error.into()),
             }

@@ -40,7 +40,6 @@ pub(super) enum Incoming {
 #[derive(Clone, Copy)]
 pub(super) struct Offer {
     pub(super) size: u64,
-    pub(super) binary: bool,
     /// It waits for our `+`.
     pub(super) synchronizing: bool,
 }
@@ -212,11 +211,10 @@ fn owned(event: Event<'_>, data: &mut Vec<u8>) -> Option<Incoming> {
         Event::Continue => Incoming::Continue,
         Event::Message {
             size,
-            binary,
             synchronizing,
+            ..
         } => Incoming::Message(Offer {
             size,
-            binary,
             synchronizing,
         }),
         Event::MessageData(bytes) => {

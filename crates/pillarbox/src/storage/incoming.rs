@@ -1,6 +1,7 @@
 //! A message on its way into the store.
 
 use bytes::Bytes;
+use pillarbox_message::{Recoded, recode_binary};
 use pillarbox_store::{About, BlobWriter, Error, NewBlob, Store};
 
 /// Messages up to this size wait in memory for their commit; larger ones are written as they come.
@@ -9,7 +10,12 @@ const IN_MEMORY_BYTES: u64 = 256 * 1024;
 const SCAN_APART_BYTES: usize = 512 * 1024;
 
 /// A message of which not all is here.
-pub(crate) enum Incoming {
+pub(crate) struct Incoming {
+    about: About,
+    bytes: Held,
+}
+
+enum Held {
     /// It is held.
     Memory(Vec<u8>),
     /// It is written as it comes.
@@ -34,17 +40,19 @@ impl Incoming {
         size: u64,
         room: u64,
     ) -> Result<Self, Error> {
-        if size <= IN_MEMORY_BYTES.min(room) {
-            return Ok(Self::Memory(Vec::with_capacity(size as usize)));
-        }
-        Ok(Self::Stream(store.begin_blob(about, size).await?))
+        let bytes = if size <= IN_MEMORY_BYTES.min(room) {
+            Held::Memory(Vec::with_capacity(size as usize))
+        } else {
+            Held::Stream(store.begin_blob(about, size).await?)
+        };
+        Ok(Self { about, bytes })
     }
 
     /// Bytes that it takes in memory, once it is complete.
     pub(crate) fn held_bytes(&self) -> u64 {
-        match self {
-            Self::Memory(buffer) => buffer.capacity() as u64,
-            Self::Stream(_) => 0,
+        match &self.bytes {
+            Held::Memory(buffer) => buffer.capacity() as u64,
+            Held::Stream(_) => 0,
         }
     }
 
@@ -53,38 +61,65 @@ impl Incoming {
     /// # Errors
     /// As [`BlobWriter::write`]; it is of no more use.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        match self {
-            Self::Memory(buffer) => {
+        match &mut self.bytes {
+            Held::Memory(buffer) => {
                 buffer.extend_from_slice(bytes);
                 Ok(())
             }
-            Self::Stream(writer) => writer.write(bytes).await,
+            Held::Stream(writer) => writer.write(bytes).await,
         }
     }
 
-    /// It is complete: works out what is kept of it to answer from.
+    /// It is complete: works out what is kept of it to answer from. Parts that IMAP can't carry as
+    /// they are get another encoding.
     ///
     /// # Errors
-    /// As [`BlobWriter::finish`].
-    pub(crate) async fn finish(self) -> Result<Received, Error> {
-        let (blob, bytes) = match self {
-            Self::Memory(buffer) => {
-                let bytes = Bytes::from(buffer);
-                (NewBlob::Memory(bytes.clone()), bytes)
-            }
-            Self::Stream(writer) => {
-                let (written, bytes) = writer.finish().await?;
-                (NewBlob::Written(written), bytes)
+    /// As [`Store::begin_blob`] and [`BlobWriter::finish`].
+    pub(crate) async fn finish(self, store: &dyn Store) -> Result<Received, Error> {
+        let about = self.about;
+        let (blob, bytes) = self.complete().await?;
+        let (blob, bytes) = match recoded(&bytes) {
+            None => (blob, bytes),
+            Some(recoded) => {
+                let mut again = Self::begin(store, about, recoded.len(), u64::MAX).await?;
+                for chunk in recoded.chunks() {
+                    again.write(&chunk).await?;
+                }
+                again.complete().await?
             }
         };
         let digest = digest(&bytes);
         Ok(Received { blob, digest })
     }
+
+    async fn complete(self) -> Result<(NewBlob, Bytes), Error> {
+        Ok(match self.bytes {
+            Held::Memory(buffer) => {
+                let bytes = Bytes::from(buffer);
+                (NewBlob::Memory(bytes.clone()), bytes)
+            }
+            Held::Stream(writer) => {
+                let (written, bytes) = writer.finish().await?;
+                (NewBlob::Written(written), bytes)
+            }
+        })
+    }
+}
+
+/// The message as it is to be kept, if not as it came (RFC 3516 §6).
+fn recoded(bytes: &Bytes) -> Option<Recoded<'_>> {
+    apart(bytes, || recode_binary(bytes))
 }
 
 /// What is kept of a message, encoded for the store.
 fn digest(bytes: &Bytes) -> Bytes {
-    let work = || Bytes::from(pillarbox_message::digest(bytes).encode());
+    apart(bytes, || {
+        Bytes::from(pillarbox_message::digest(bytes).encode())
+    })
+}
+
+/// Does work that looks through the whole message.
+fn apart<T>(bytes: &Bytes, work: impl FnOnce() -> T) -> T {
     if bytes.len() > SCAN_APART_BYTES {
         tokio::task::block_in_place(work)
     } else {

@@ -1,6 +1,7 @@
 //! Conversations: what clients say, and what they must and must not see.
 
 mod answers;
+mod binary;
 mod cli;
 mod condstore;
 mod crash;

@@ -102,23 +102,6 @@ async fn patterns_without_end_are_refused_and_hostile_ones_are_answered() {
     client.refused(&format!("LIST \"\" ({many})"), "BAD").await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn literal8_is_refused_where_binary_is_not_announced() {
-    let server = Server::start();
-    let mut client = server.inbox("ann").await;
-    // Synchronizing: refused before a byte is asked for.
-    client.send("a APPEND INBOX ~{5}\r\n").await;
-    let line = client.line().await;
-    assert!(line.starts_with("a BAD"), "{line}");
-    // Not synchronizing: what was sent anyway is passed over and never read as commands.
-    client
-        .send("b APPEND INBOX ~{12+}\r\nc LOGOUT\r\n\0\0\r\nd NOOP\r\n")
-        .await;
-    let line = client.line().await;
-    assert!(line.starts_with("b BAD"), "{line}");
-    assert!(client.line().await.starts_with("d OK"));
-}
-
 /// RFC 3501 §9 allows no NUL in a literal. A message that has one all the same is kept as it is, and sent
 /// without it, at the same length.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -207,10 +207,14 @@ async fn c29_what_sets_seen_and_what_does_not() {
         ("RFC822.HEADER", false),
         ("BODYSTRUCTURE", false),
         ("RFC822.SIZE", false),
+        ("BINARY.PEEK[1]", false),
+        ("BINARY.SIZE[1]", false),
         ("BODY[]", true),
         ("BODY[HEADER]", true),
         ("BODY[]<0.1>", true),
         ("RFC822", true),
+        ("BINARY[1]", true),
+        ("BINARY[]<0.1>", true),
         ("RFC822.TEXT", true),
     ] {
         let lines = a.ok(&format!("FETCH 1 {items}")).await;
@@ -229,7 +233,7 @@ async fn c29_what_sets_seen_and_what_does_not() {
         b.ok("NOOP").await;
     }
     b.ok("EXAMINE INBOX").await;
-    b.ok("FETCH 1 (BODY[] RFC822)").await;
+    b.ok("FETCH 1 (BODY[] RFC822 BINARY[1])").await;
     a.sees("FETCH 1 FLAGS", &["* 1 FETCH (FLAGS ())"]).await;
 }
 

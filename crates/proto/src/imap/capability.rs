@@ -46,6 +46,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("MULTIAPPEND", 3502),
     early("CONDSTORE", 7162),
     early("QRESYNC", 7162),
+    early("BINARY", 3516),
 ];
 
 /// What the list depends on.

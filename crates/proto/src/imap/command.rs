@@ -383,6 +383,21 @@ pub enum FetchItem<'a> {
     Rfc822(Rfc822),
     /// `BODY[…]` and `BODY.PEEK[…]`.
     Section(Section<'a>),
+    /// `BINARY[…]` and `BINARY.PEEK[…]` (RFC 3516 §4.2).
+    Binary(BinarySection),
+    /// `BINARY.SIZE[…]`, of the part with these numbers.
+    BinarySize(Vec<u32>),
+}
+
+/// `BINARY[section-part]<partial>` (RFC 3516 §7).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BinarySection {
+    /// `BINARY.PEEK`: does not set `\Seen`.
+    pub peek: bool,
+    /// The part, `[]` for the message.
+    pub path: Vec<u32>,
+    /// `<origin.length>`, counted in decoded bytes.
+    pub partial: Option<(u32, u32)>,
 }
 
 /// The old names of three sections.

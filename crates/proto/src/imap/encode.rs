@@ -6,7 +6,7 @@ use pillarbox_model::{MailboxName, NumberSet};
 use super::{lex, utf7};
 
 pub use super::date::push_date_time;
-pub use super::fetch::{Fetch, section_label};
+pub use super::fetch::{Fetch, binary_label, binary_size_label, section_label};
 pub use super::response::{
     Esearch, StatusValue, capability, enabled, esearch, exists, expunge, flags, id, list,
     list_root, list_status, namespace, permanent_flags, recent, search, vanished,

@@ -2,7 +2,7 @@
 
 use pillarbox_model::InternalDate;
 
-use super::command::{Bytes, Section, SectionText};
+use super::command::{BinarySection, Bytes, Section, SectionText};
 use super::encode::{astring, literal_header, push_date_time, push_number};
 use super::lex::is_atom_char;
 
@@ -121,6 +121,24 @@ impl<'o> Fetch<'o> {
         literal_header(self.out, len);
     }
 
+    /// As [`Self::literal_header`], for bytes that may have NUL among them; if so, it is a
+    /// `literal8` (RFC 3516 §4.3).
+    pub fn literal_or_literal8(&mut self, label: &[u8], len: u64, has_nul: bool) {
+        self.item(label);
+        self.out.push(b' ');
+        if has_nul {
+            self.out.push(b'~');
+        }
+        literal_header(self.out, len);
+    }
+
+    /// An item that is a number and has a name of its own, as BINARY.SIZE has.
+    pub fn numbered(&mut self, label: &[u8], number: u64) {
+        self.item(label);
+        self.out.push(b' ');
+        push_number(self.out, number);
+    }
+
     /// Ends the response.
     pub fn end(self) {
         self.out.extend_from_slice(b")\r\n");
@@ -131,12 +149,7 @@ impl<'o> Fetch<'o> {
 /// (RFC 3501 §7.4.2).
 pub fn section_label(out: &mut Vec<u8>, section: &Section<'_>) {
     out.extend_from_slice(b"BODY[");
-    for (index, part) in section.path.iter().enumerate() {
-        if index > 0 {
-            out.push(b'.');
-        }
-        push_number(out, (*part).into());
-    }
+    push_path(out, &section.path);
     if let Some(text) = &section.text {
         if !section.path.is_empty() {
             out.push(b'.');
@@ -144,7 +157,35 @@ pub fn section_label(out: &mut Vec<u8>, section: &Section<'_>) {
         push_section_text(out, text);
     }
     out.push(b']');
-    if let Some((origin, _)) = section.partial {
+    push_origin(out, section.partial);
+}
+
+/// Appends `BINARY[…]<…>` as the answer repeats it (RFC 3516 §4.3).
+pub fn binary_label(out: &mut Vec<u8>, section: &BinarySection) {
+    out.extend_from_slice(b"BINARY[");
+    push_path(out, &section.path);
+    out.push(b']');
+    push_origin(out, section.partial);
+}
+
+/// Appends `BINARY.SIZE[…]`.
+pub fn binary_size_label(out: &mut Vec<u8>, path: &[u32]) {
+    out.extend_from_slice(b"BINARY.SIZE[");
+    push_path(out, path);
+    out.push(b']');
+}
+
+fn push_path(out: &mut Vec<u8>, path: &[u32]) {
+    for (index, part) in path.iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        push_number(out, (*part).into());
+    }
+}
+
+fn push_origin(out: &mut Vec<u8>, partial: Option<(u32, u32)>) {
+    if let Some((origin, _)) = partial {
         out.push(b'<');
         push_number(out, origin.into());
         out.push(b'>');

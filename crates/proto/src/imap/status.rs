@@ -72,6 +72,8 @@ pub enum Code<'a> {
     NotSaved,
     /// RFC 6154 §3.
     UseAttr,
+    /// RFC 3516 §4.3.
+    UnknownCte,
     // RFC 7162 §3. Nothing is sent if the set is empty.
     Closed,
     HighestModSeq(u64),
@@ -120,6 +122,7 @@ impl Code<'_> {
             Self::TooBig => "TOOBIG",
             Self::NotSaved => "NOTSAVED",
             Self::UseAttr => "USEATTR",
+            Self::UnknownCte => "UNKNOWN-CTE",
             Self::Closed => "CLOSED",
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
             Self::Modified(_) => "MODIFIED",

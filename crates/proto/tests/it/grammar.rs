@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use pillarbox_model::{Bound, Flag, Flags, InternalDate, SequenceSet, SpecialUse, limit};
 use pillarbox_proto::imap::command::{
-    AppendData, AppendMessage, Bytes, Command, FetchItem, FetchModifier, List, ListReturn,
-    ListSelect, Rfc822, Search, SearchKey, SearchReturn, Section, SectionText, SelectParameter,
-    StatusItem, StoreAction,
+    AppendData, AppendMessage, BinarySection, Bytes, Command, FetchItem, FetchModifier, List,
+    ListReturn, ListSelect, Rfc822, Search, SearchKey, SearchReturn, Section, SectionText,
+    SelectParameter, StatusItem, StoreAction,
 };
 use pillarbox_proto::imap::frame::{Event, Frame, FrameLimits, Framer};
 
@@ -625,6 +625,46 @@ fn fetch_items() {
     wrong(
         &format!("FETCH 1 ({})", many.join(" ")),
         &format!("Too many items at byte {last}"),
+    );
+}
+
+/// RFC 3516 §7: parts by their numbers, and nothing else of them.
+#[test]
+fn binary_sections() {
+    for (text, peek, path, partial) in [
+        ("BINARY[]", false, &[][..], None),
+        ("binary.peek[1]", true, &[1], None),
+        ("BINARY[1.2.30]<0.1>", false, &[1, 2, 30], Some((0, 1))),
+    ] {
+        let section = BinarySection {
+            peek,
+            path: path.to_vec(),
+            partial,
+        };
+        means(
+            &format!("FETCH 1 {text}"),
+            &fetch(&[FetchItem::Binary(section)]),
+        );
+    }
+    means(
+        "FETCH 1 (BINARY.SIZE[] Binary.Size[1.2])",
+        &fetch(&[
+            FetchItem::BinarySize(vec![]),
+            FetchItem::BinarySize(vec![1, 2]),
+        ]),
+    );
+    wrong("FETCH 1 BINARY[TEXT]", "Expected a part at byte 18");
+    wrong("FETCH 1 BINARY[1.]", "Expected a part at byte 20");
+    wrong("FETCH 1 BINARY[0]", "0 is not allowed here at byte 18");
+    wrong("FETCH 1 BINARY", "Unknown item at byte 11");
+    wrong(
+        "FETCH 1 BINARY.SIZE[1]<0.1>",
+        "Expected a space or the end of the command at byte 25",
+    );
+    let deep = "1.".repeat(100);
+    wrong(
+        &format!("FETCH 1 BINARY[{deep}1]"),
+        "Part is too deep at byte 218",
     );
 }
 

@@ -3,9 +3,10 @@
 use imap_codec::ResponseCodec;
 use imap_codec::decode::Decoder as _;
 use pillarbox_model::{Delimiter, InternalDate, MailboxName, NumberSet};
-use pillarbox_proto::imap::command::{Command, FetchItem, StatusItem};
+use pillarbox_proto::imap::command::{BinarySection, Command, FetchItem, StatusItem};
 use pillarbox_proto::imap::encode::{
-    self, Code, Dialect, Esearch, Fetch, Status, StatusValue, section_label,
+    self, Code, Dialect, Esearch, Fetch, Status, StatusValue, binary_label, binary_size_label,
+    section_label,
 };
 
 use crate::grammar;
@@ -481,6 +482,28 @@ fn section_labels() {
         section_label(&mut label, section);
         assert_eq!(String::from_utf8(label).unwrap(), answered);
     }
+}
+
+#[test]
+fn binary_items() {
+    let mut out = Vec::new();
+    let mut fetch = Fetch::begin(&mut out, 2);
+    let section = BinarySection {
+        peek: true,
+        path: vec![1, 2],
+        partial: Some((7, 10)),
+    };
+    let (mut label, mut size_label) = (Vec::new(), Vec::new());
+    binary_label(&mut label, &section);
+    binary_size_label(&mut size_label, &[3]);
+    fetch.numbered(&size_label, 9);
+    fetch.literal_or_literal8(&label, 2, true);
+    fetch.out().extend_from_slice(b"\0a");
+    fetch.literal_or_literal8(b"BINARY[]", 1, false);
+    fetch.out().extend_from_slice(b"b");
+    fetch.end();
+    let expected = "* 2 FETCH (BINARY.SIZE[3] 9 BINARY[1.2]<7> ~{2}\r\n\0a BINARY[] {1}\r\nb)\r\n";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
 
 #[test]

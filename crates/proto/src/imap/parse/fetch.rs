@@ -1,7 +1,7 @@
 //! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4).
 
 use crate::imap::command::{
-    Bytes, Command, FetchItem, FetchModifier, Rfc822, Section, SectionText,
+    BinarySection, Bytes, Command, FetchItem, FetchModifier, Rfc822, Section, SectionText,
 };
 use crate::imap::lex::{Cursor, Parsed};
 
@@ -93,6 +93,9 @@ fn item<'a>(cursor: &mut Cursor<'a>) -> Parsed<FetchItem<'a>> {
     let item = match section {
         true if is("BODY") => return section_item(cursor, false),
         true if is("BODY.PEEK") => return section_item(cursor, true),
+        true if is("BINARY") => return binary_item(cursor, false),
+        true if is("BINARY.PEEK") => return binary_item(cursor, true),
+        true if is("BINARY.SIZE") => return section_binary(cursor).map(FetchItem::BinarySize),
         true => return cursor.fail_at(at, "Unknown item"),
         false if is("UID") => FetchItem::Uid,
         false if is("FLAGS") => FetchItem::Flags,
@@ -115,25 +118,58 @@ fn section_item<'a>(cursor: &mut Cursor<'a>, peek: bool) -> Parsed<FetchItem<'a>
     cursor.expect(b'[', "Expected [")?;
     let (path, text) = section_spec(cursor)?;
     cursor.expect(b']', "Expected ]")?;
-    let partial = match cursor.peek() {
-        Some(b'<') => Some(partial(cursor)?),
-        _ => None,
-    };
     Ok(FetchItem::Section(Section {
         peek,
         path,
         text,
-        partial,
+        partial: partial(cursor)?,
     }))
 }
 
-fn partial(cursor: &mut Cursor<'_>) -> Parsed<(u32, u32)> {
-    cursor.expect(b'<', "Expected <")?;
+/// `section-binary [partial]` (RFC 3516 §7)
+fn binary_item<'a>(cursor: &mut Cursor<'a>, peek: bool) -> Parsed<FetchItem<'a>> {
+    Ok(FetchItem::Binary(BinarySection {
+        peek,
+        path: section_binary(cursor)?,
+        partial: partial(cursor)?,
+    }))
+}
+
+/// `section-binary = "[" [section-part] "]"`
+fn section_binary(cursor: &mut Cursor<'_>) -> Parsed<Vec<u32>> {
+    cursor.expect(b'[', "Expected [")?;
+    let path = match cursor.peek() {
+        Some(b']') => Vec::new(),
+        _ => section_part(cursor)?,
+    };
+    cursor.expect(b']', "Expected ]")?;
+    Ok(path)
+}
+
+/// `section-part = nz-number *("." nz-number)`
+fn section_part(cursor: &mut Cursor<'_>) -> Parsed<Vec<u32>> {
+    let mut path = Vec::new();
+    loop {
+        if path.len() == DEPTH {
+            return cursor.fail("Part is too deep");
+        }
+        path.push(cursor.nz_number("Expected a part")?);
+        if !cursor.eat(b'.') {
+            return Ok(path);
+        }
+    }
+}
+
+/// `["<" number "." nz-number ">"]`
+fn partial(cursor: &mut Cursor<'_>) -> Parsed<Option<(u32, u32)>> {
+    if !cursor.eat(b'<') {
+        return Ok(None);
+    }
     let origin = cursor.number("Expected where the part starts")?;
     cursor.expect(b'.', "Expected .")?;
     let length = cursor.nz_number("Expected how many bytes")?;
     cursor.expect(b'>', "Expected >")?;
-    Ok((origin, length))
+    Ok(Some((origin, length)))
 }
 
 /// `section-spec = section-msgtext / (section-part ["." section-text])`
