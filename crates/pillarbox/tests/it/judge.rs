@@ -15,6 +15,8 @@ const NEWER: &[(&str, &str)] = &[
     // STATUS items: RFC 7889 §3, RFC 8474 §4.3.
     (r"([( ])APPENDLIMIT (?:<n>|NIL)", "${1}MESSAGES 1"),
     (r"^(\* STATUS .*[( ])MAILBOXID \(<id>\)", "${1}MESSAGES 1"),
+    // RFC 3516 §4.3: where in the decoded data; they know the item without it.
+    (r"([( ]BINARY\[(?:<n>(?:\.<n>)*)?\])<(?:<n>|0)> ", "${1} "),
     // FETCH items: RFC 8474 §5, RFC 8514 §4.3, RFC 8970 §3.1.
     (r"([( ])EMAILID \(<id>\)", "${1}UID 1"),
     (r"([( ])THREADID (?:\(<id>\)|NIL)", "${1}UID 1"),
