@@ -92,6 +92,21 @@ fn split_name(line: &[u8]) -> Option<(&[u8], usize)> {
     (end > 0 && colon).then(|| (&line[..end], end + space + 1))
 }
 
+/// A header block without the fields of that name; everything else stays as it is, byte for byte.
+pub fn without_fields(block: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(block.len());
+    let mut from = 0;
+    let mut fields = fields(block);
+    while let Some(field) = fields.next() {
+        if field.is(name) {
+            kept.extend_from_slice(&block[from..fields.at - field.raw.len()]);
+            from = fields.at;
+        }
+    }
+    kept.extend_from_slice(&block[from..]);
+    kept
+}
+
 /// True if the block holds at least one field.
 pub(crate) fn has_field(block: &[u8]) -> bool {
     fields(block).next().is_some()

@@ -43,7 +43,7 @@ pub use decoder::Decoder;
 pub use digest::{Digest, DigestRef, digest};
 pub use encoding::{Encoding, decode_base64, decode_part, decode_quoted_printable};
 pub use fold::fold;
-pub use header::{Field, Fields, fields, header_fields};
+pub use header::{Field, Fields, fields, header_fields, without_fields};
 pub use parts::{PartIndex, PartRef, SectionText};
 pub use recode::{Recoded, recode_binary};
 pub use scan::{Kind, Part, Span, Structure, scan};

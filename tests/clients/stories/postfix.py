@@ -219,6 +219,7 @@ def deliveries(story: Story, receiving: Receiving, postfix: Postfix) -> None:
         expect(sorted(mail), ["hello", "large"], f"mail of {account.name}")
         hello = mail["hello"]
         holds(f"Delivered-To: {account.name}\r\n" in hello, "it says whose it is")
+        expect(hello.count("Return-Path:"), 1, "fields for whom it is from")
         holds("Return-Path: <carol@elsewhere.test>\r\n" in hello, "it says whom it is from")
         holds(f"\r\n with {protocol} id " in hello, "it says how it came")
         holds(hello.endswith(f"\r\n\r\n{dots}\r\n"), "dots are as they were")

@@ -153,11 +153,7 @@ async fn post(
     let mut spool = Spool::new(Buffer::memory());
     spool.write(message).map_err(temporary)?;
     let header = message.get(..header_len(message)).unwrap_or_default();
-    let letter = Letter {
-        trace,
-        spool: &spool,
-        header,
-    };
+    let letter = Letter::new(trace, &spool, header);
     for outcome in deliver(storage, &letter, recipients).await {
         outcome.map_err(|error| match error {
             Error::OverQuota { .. } if storage.delivery.reject_over_quota => {

@@ -247,7 +247,7 @@ impl Facts<'_> {
     }
 
     fn subject(&self) -> String {
-        let subject = fields(self.letter.header).find(|field| field.is(b"Subject"));
+        let subject = fields(&self.letter.header).find(|field| field.is(b"Subject"));
         let subject = subject.map(|field| decode_header(field.value));
         subject
             .map(|text| text.trim().to_owned())

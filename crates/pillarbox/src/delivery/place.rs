@@ -25,7 +25,7 @@ impl Storage {
         recipient: &Recipient,
     ) -> Result<Place, Error> {
         let account = &recipient.account;
-        if self.is_junk(letter.header) {
+        if self.is_junk(&letter.header) {
             return Ok(Place {
                 mailbox: self.junk(account).await?,
                 flags: Vec::new(),

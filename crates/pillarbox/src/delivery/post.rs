@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
+use pillarbox_message::without_fields;
 use pillarbox_model::{AccountId, Flag, MailboxId};
 use pillarbox_store::{About, Account, Error, NewMessage};
 
@@ -16,11 +17,12 @@ const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 /// A message that is all here.
 pub struct Letter<'a> {
     /// How it came.
-    pub trace: &'a Trace,
-    /// Its bytes.
-    pub spool: &'a Spool,
-    /// Those of its header.
-    pub header: &'a [u8],
+    pub(super) trace: &'a Trace,
+    /// Its header, without what is replaced.
+    pub(super) header: Vec<u8>,
+    spool: &'a Spool,
+    /// Where in the spool the header ends.
+    body: u64,
 }
 
 /// One copy of the message.
@@ -162,7 +164,7 @@ async fn message(
         mailbox: copy.mailbox,
         date,
     };
-    let size = header.len() as u64 + letter.spool.len();
+    let size = header.len() as u64 + letter.len();
     let mut incoming = Incoming::begin(&*storage.store, about, size, u64::MAX).await?;
     let held = incoming.held_bytes();
     incoming.write(&header).await?;
@@ -177,7 +179,26 @@ async fn message(
     Ok((message, held))
 }
 
-impl Letter<'_> {
+impl<'a> Letter<'a> {
+    /// The message in `spool`, which begins with `header`.
+    ///
+    /// Where it came from before is of no more use than confusion: the one field for that is ours
+    /// (RFC 5321 §4.4).
+    #[must_use]
+    pub fn new(trace: &'a Trace, spool: &'a Spool, header: &[u8]) -> Self {
+        Self {
+            trace,
+            header: without_fields(header, b"Return-Path"),
+            spool,
+            body: header.len() as u64,
+        }
+    }
+
+    /// Its size in bytes, without the fields of the trace.
+    fn len(&self) -> u64 {
+        self.header.len() as u64 + self.spool.len().saturating_sub(self.body)
+    }
+
     async fn write_to(&self, incoming: &mut Incoming) -> Result<(), Error> {
         let (mut at, mut space) = (0, Vec::new());
         while let Some(piece) = self.piece(at, &mut space)? {
@@ -193,7 +214,14 @@ impl Letter<'_> {
         offset: u64,
         space: &'s mut Vec<u8>,
     ) -> io::Result<Option<&'s [u8]>> {
-        let piece = self.spool.piece(offset, space)?;
+        let header = self.header.len() as u64;
+        let piece = match usize::try_from(offset)
+            .ok()
+            .and_then(|at| self.header.get(at..))
+        {
+            Some(rest) if !rest.is_empty() => rest,
+            _ => self.spool.piece(offset - header + self.body, space)?,
+        };
         Ok((!piece.is_empty()).then_some(piece))
     }
 }

@@ -295,11 +295,7 @@ impl Session {
 
     async fn deliver(&self, transaction: &Transaction, header: &[u8]) -> Vec<Reply> {
         let trace = self.trace(transaction);
-        let letter = Letter {
-            trace: &trace,
-            spool: &transaction.spool,
-            header,
-        };
+        let letter = Letter::new(&trace, &transaction.spool, header);
         let storage = &self.endpoint.rules.storage;
         let outcomes = Box::pin(deliver(storage, &letter, &transaction.recipients)).await;
         let mut told = None;

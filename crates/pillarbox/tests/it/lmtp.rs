@@ -222,6 +222,28 @@ fn mail_is_seen_at_once_and_says_how_it_came() {
     assert_eq!(body, "Subject: x\r\n\r\n.dot\r\nbare\nline\rends\r\n)\r\n");
 }
 
+/// There is one Return-Path, and it is ours (RFC 5321 §4.4); nothing else of the message changes.
+#[test]
+fn where_a_message_came_from_earlier_is_replaced() {
+    let post = Post::start();
+    drop(post.login("ann"));
+    let rest = "Subject: x\r\nno field\r\nX-Return-Path: y\r\n\r\nReturn-Path: <body@x>";
+    let old = "Return-Path: <old@x>\r\n";
+    post.lmtp().delivers(
+        &["ann"],
+        &format!("{old}return-path :\r\n <older@x>\r\n{rest}"),
+    );
+    let message = post.message("ann", "INBOX");
+    let (trace, kept) = message.split_once("Subject:").unwrap();
+    assert_eq!(format!("Subject:{kept}"), format!("{rest}\r\n)\r\n"));
+    let (_, trace) = trace.split_once("}\r\n").unwrap();
+    assert_eq!(trace.matches("Return-Path:").count(), 1, "{trace}");
+    assert!(
+        trace.contains("Return-Path: <bob@b.example>\r\n"),
+        "{trace}"
+    );
+}
+
 /// With `io_debug` the log has what was said, and nothing of a message, though both came in one piece.
 #[test]
 fn the_conversation_is_logged_without_messages() {
