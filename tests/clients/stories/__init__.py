@@ -1,8 +1,8 @@
 """All stories by name; the longest first, so that the others fit beside it."""
 
 from . import (
-    acme, curl, fetchmail, getmail, imapclient, imapflow, imaplib, logins, mbsync, mutt, offlineimap,
-    postfix, tls,
+    acme, curl, exim, fetchmail, getmail, imapclient, imapflow, imaplib, logins, mbsync, mutt,
+    offlineimap, postfix, tls,
 )
 
 ALL = {
@@ -19,8 +19,9 @@ ALL = {
     "curl": curl.tell,
     "tls": tls.tell,
     "postfix": postfix.tell,
+    "exim": exim.tell,
     "logins": logins.tell,
 }
 
 # Those about what only this server does; they are told to no other.
-OWN = {"acme", "logins", "postfix", "tls"}
+OWN = {"acme", "exim", "logins", "postfix", "tls"}
