@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use pillarbox_model::Resource;
+
 /// Why a store call did not happen. There is a variant for every case that a client is told apart
 /// (RFC 5530) and one for all others.
 ///
@@ -44,10 +46,12 @@ pub enum Error {
     #[error("the mailbox has used up its UIDs")]
     UidsExhausted,
     /// The change would take the account over its quota.
-    #[error("over the quota of {limit_bytes} bytes")]
+    #[error("over the quota: {} is limited to {limit}", resource.name())]
     OverQuota {
-        /// The limit that was hit, in bytes.
-        limit_bytes: u64,
+        /// What there would be too much of.
+        resource: Resource,
+        /// How much there may be; of storage, in bytes.
+        limit: u64,
     },
     /// The disk is full, or read-only. Nothing has changed; reads go on.
     #[error("no room to write: {0}")]

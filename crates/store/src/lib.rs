@@ -8,6 +8,7 @@ pub mod blobs;
 mod error;
 mod lock;
 mod mailbox;
+mod quota;
 pub mod sqlite;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
@@ -18,13 +19,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pillarbox_model::{
-    AccountId, Flag, InternalDate, MailboxId, MailboxName, ModSeq, NumberSet, SpecialUse, Uid,
-    UidValidity,
+    AccountId, Flag, InternalDate, MailboxId, MailboxName, ModSeq, NumberSet, PerResource,
+    SpecialUse, Uid, UidValidity,
 };
 
 pub use blob::{About, BlobWriter, Blobs, Location, NewBlob, Reservation, Written};
 pub use error::Error;
 pub use mailbox::{Counters, Mailbox, Member, Row, Rows};
+pub use quota::{Limit, Quota};
 
 /// The future of a store call. Boxed, so that `dyn Store` works and sessions compile once.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -71,6 +73,23 @@ pub trait Store: Send + Sync {
     /// [`Error::NoAccount`].
     fn set_append_limit(&self, account: AccountId, bytes: Option<u64>) -> Reply<'_, ()>;
 
+    /// What an account has and may have. Usage is in the account's row, mailboxes aside, which are
+    /// counted.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`].
+    fn quota(&self, account: AccountId) -> Reply<'_, Quota>;
+
+    /// Sets what an account may have. What it has beyond that stays; it gets no more.
+    ///
+    /// # Errors
+    /// [`Error::NoAccount`].
+    fn set_quota(&self, account: AccountId, limits: PerResource<Limit>) -> Reply<'_, ()>;
+
+    /// From now on this is what accounts may have that have no limit of their own. Not stored: it is
+    /// said again after each opening. Before, there are no limits.
+    fn set_default_quota(&self, limits: PerResource<Option<u64>>);
+
     // Mailboxes.
 
     /// All mailboxes of an account with their counters, in order of names. Counters are rows, never
@@ -100,8 +119,8 @@ pub trait Store: Send + Sync {
     /// UIDVALIDITY is above any that the account ever had.
     ///
     /// # Errors
-    /// [`Error::MailboxExists`]; [`Error::TooManyMailboxes`]; [`Error::SpecialUseTaken`] if another
-    /// mailbox has that use. Nothing has changed.
+    /// [`Error::MailboxExists`]; [`Error::TooManyMailboxes`]; [`Error::OverQuota`];
+    /// [`Error::SpecialUseTaken`] if another mailbox has that use. Nothing has changed.
     fn create_mailbox<'a>(
         &'a self,
         account: AccountId,
@@ -122,7 +141,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`Error::NoMailbox`]; [`Error::MailboxExists`] if one of the new names is taken;
-    /// [`Error::IntoItself`] if the new name lies below the old one. Nothing has changed.
+    /// [`Error::IntoItself`] if the new name lies below the old one; [`Error::OverQuota`] if mailboxes
+    /// had to be made for it. Nothing has changed.
     fn rename_mailbox<'a>(
         &'a self,
         account: AccountId,
@@ -147,8 +167,8 @@ pub trait Store: Send + Sync {
     /// Adds messages, all or none, with ascending UIDs in the order given and one mod-sequence.
     ///
     /// # Errors
-    /// [`Error::NoMailbox`], [`Error::TooManyKeywords`], [`Error::UidsExhausted`], [`Error::Full`]
-    /// (the disk; reads go on). Nothing has changed.
+    /// [`Error::NoMailbox`], [`Error::TooManyKeywords`], [`Error::UidsExhausted`],
+    /// [`Error::OverQuota`], [`Error::Full`] (the disk; reads go on). Nothing has changed.
     fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Reply<'_, Appended>;
 
     /// Adds messages to several mailboxes at once, all or none: one delivery to many recipients.
@@ -213,7 +233,8 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`Error::NoMailbox`] for the source, [`Error::NoTarget`] for the target,
-    /// [`Error::TooManyKeywords`]; nothing has changed.
+    /// [`Error::TooManyKeywords`], [`Error::OverQuota`], which moving within an account never gives;
+    /// nothing has changed.
     fn copy<'a>(
         &'a self,
         from: MailboxId,

@@ -37,6 +37,8 @@ pub struct Counters {
     pub deleted: u32,
     /// Bytes of all messages.
     pub size_bytes: u64,
+    /// Bytes of those with `\Deleted`.
+    pub deleted_bytes: u64,
     /// The UID that the next message will have, at least.
     pub uid_next: u32,
     /// The mod-sequence of the last change.

@@ -52,6 +52,8 @@ impl Tx<'_> {
         for (name, special_use) in mailboxes.iter().filter(|(name, _)| !name.is_inbox()) {
             self.create_mailbox(id, name, *special_use)?;
         }
+        // What a new account gets is up to the administrator, who also says how many it may have.
+        self.growth.forgive();
         Ok(Account {
             id,
             name: name.into(),

@@ -140,11 +140,12 @@ fn miscounted(sql: &Connection) -> Result<Vec<(MailboxId, String)>, Error> {
          FROM mailbox m JOIN account a ON a.id = m.account
          JOIN (SELECT x.id, count(g.uid) AS messages, count(g.uid) - total(g.flags & 1) AS unseen,
                       total((g.flags >> 3) & 1) AS deleted, total(g.size) AS size,
+                      total(g.size * ((g.flags >> 3) & 1)) AS deleted_size,
                       ifnull(max(g.uid), 0) AS last_uid, ifnull(max(g.modseq), 0) AS last_modseq
                FROM mailbox x LEFT JOIN message g ON g.mailbox = x.id GROUP BY x.id) c
            ON c.id = m.id
          WHERE c.messages <> m.messages OR c.unseen <> m.unseen OR c.deleted <> m.deleted
-            OR c.size <> m.size_bytes OR c.last_uid >= m.uid_next
+            OR c.size <> m.size_bytes OR c.deleted_size <> m.deleted_bytes OR c.last_uid >= m.uid_next
             OR c.last_modseq > m.highest_modseq",
     )?;
     let wrong = statement.query_map([], |row| {
@@ -223,6 +224,8 @@ impl Tx<'_> {
                unseen = (SELECT count(*) FROM message WHERE mailbox = ?1 AND flags & 1 = 0),
                deleted = (SELECT count(*) FROM message WHERE mailbox = ?1 AND flags & 8 <> 0),
                size_bytes = (SELECT ifnull(sum(size), 0) FROM message WHERE mailbox = ?1),
+               deleted_bytes = (SELECT ifnull(sum(size), 0) FROM message
+                                WHERE mailbox = ?1 AND flags & 8 <> 0),
                uid_next = max(uid_next,
                  (SELECT ifnull(max(uid), 0) + 1 FROM message WHERE mailbox = ?1)),
                highest_modseq = max(highest_modseq,

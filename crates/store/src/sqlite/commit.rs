@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pillarbox_model::BlobId;
+use pillarbox_model::{BlobId, PerResource};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
 use super::Settings;
 use super::checkpoint::Checkpoint;
+use super::quota::Growth;
 use super::tx::Tx;
 use crate::Error;
 use crate::blob::{About, Blobs, Location, NewBlob};
@@ -77,7 +78,8 @@ where
         let Some(work) = self.work.take() else {
             return Ok(());
         };
-        let result = work(tx, stored);
+        tx.growth.forgive();
+        let result = work(tx, stored).and_then(|done| tx.settle().map(|()| done));
         let done = result.as_ref().map(drop).map_err(Error::clone);
         self.result = Some(result);
         done
@@ -112,6 +114,8 @@ pub(super) struct Committer {
     /// After a failed sync nothing that was written can be trusted to be on disk.
     poisoned: AtomicBool,
     checkpoint: Arc<Checkpoint>,
+    /// What accounts may have that have no limits of their own.
+    default_quota: Mutex<PerResource<Option<u64>>>,
     /// Last, so that it is given up when the connections are closed.
     _lock: Lock,
 }
@@ -132,8 +136,23 @@ impl Committer {
             cache,
             queue: Mutex::default(),
             poisoned: AtomicBool::new(false),
+            default_quota: Mutex::default(),
             _lock: lock,
         }
+    }
+
+    pub(super) fn default_quota(&self) -> PerResource<Option<u64>> {
+        *self
+            .default_quota
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_default_quota(&self, limits: PerResource<Option<u64>>) {
+        *self
+            .default_quota
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// Does `work` in a transaction, after `blobs` are durable, and answers when all of it is.
@@ -290,6 +309,8 @@ impl Committer {
             cache: &self.cache,
             now: now(),
             effects: Vec::new(),
+            default_quota: self.default_quota(),
+            growth: Growth::default(),
         };
         let done = run_all(&mut tx, batch, stored)
             .and_then(|()| Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?));

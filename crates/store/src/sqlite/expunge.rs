@@ -64,6 +64,9 @@ impl Tx<'_> {
                 let deleted = u32::from(flags.contains(Flags::DELETED));
                 counters.deleted = counters.deleted.saturating_sub(deleted);
                 counters.size_bytes = counters.size_bytes.saturating_sub(size);
+                if flags.contains(Flags::DELETED) {
+                    counters.deleted_bytes = counters.deleted_bytes.saturating_sub(size);
+                }
                 self.release(blob)?;
             }
         }

@@ -4,6 +4,7 @@ use pillarbox_model::{Flag, Flags, MailboxId, ModSeq, NumberSet, Uid};
 use rusqlite::params;
 
 use super::tx::Tx;
+use crate::mailbox::Counters;
 use crate::{Error, FlagAction, FlagsSet};
 
 /// Bits to set and bits to clear.
@@ -54,7 +55,7 @@ impl Tx<'_> {
         let mut change = row.change();
         let mut result = FlagsSet::default();
         for &(first, last) in uids.ranges() {
-            for (uid, modseq, before) in self.differing(id, first, last, masks)? {
+            for (uid, modseq, before, size) in self.differing(id, first, last, masks)? {
                 if modseq > limit {
                     result.modified.insert(uid);
                     continue;
@@ -62,6 +63,7 @@ impl Tx<'_> {
                 let after = masks.apply(before);
                 row.counters.unseen = recount(row.counters.unseen, !before, !after, Flags::SEEN);
                 row.counters.deleted = recount(row.counters.deleted, before, after, Flags::DELETED);
+                row.counters.recount_deleted_bytes(before, after, size);
                 change.flagged.push((Uid(uid), after));
                 let before = ModSeq(modseq.cast_unsigned());
                 result.newest_before = result.newest_before.max(before);
@@ -88,25 +90,25 @@ impl Tx<'_> {
         Ok(result)
     }
 
-    /// UID, mod-sequence and flags of the messages that the masks would change.
+    /// UID, mod-sequence, flags and size of the messages that the masks would change.
     fn differing(
         &self,
         id: MailboxId,
         first: u32,
         last: u32,
         masks: Masks,
-    ) -> Result<Vec<(u32, i64, Flags)>, Error> {
+    ) -> Result<Vec<(u32, i64, Flags, u32)>, Error> {
         if let Some(mailbox) = self.in_memory(id) {
             let rows = mailbox.read();
             let differing = rows
                 .range(first, last)
                 .filter(|row| masks.apply(row.flags) != row.flags);
             return Ok(differing
-                .map(|row| (row.uid.0, row.modseq.0.cast_signed(), row.flags))
+                .map(|row| (row.uid.0, row.modseq.0.cast_signed(), row.flags, row.size))
                 .collect());
         }
         let mut statement = self.sql.prepare_cached(
-            "SELECT uid, modseq, flags FROM message
+            "SELECT uid, modseq, flags, size FROM message
              WHERE mailbox = ? AND uid BETWEEN ? AND ? AND ((flags & ~?) | ?) <> flags",
         )?;
         let (clear, set) = (masks.clear.0 as i64, masks.set.0 as i64);
@@ -115,6 +117,7 @@ impl Tx<'_> {
                 row.get(0)?,
                 row.get(1)?,
                 Flags(row.get::<_, i64>(2)? as u64),
+                row.get(3)?,
             ))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -176,6 +179,21 @@ fn known_bits(keywords: &pillarbox_model::KeywordTable, flags: &[Flag]) -> Flags
         .iter()
         .map(bit)
         .fold(Flags::NONE, |all, bit| all | bit)
+}
+
+impl Counters {
+    /// Counts the bytes of messages with `\Deleted` after one of so many bytes changed.
+    fn recount_deleted_bytes(&mut self, before: Flags, after: Flags, size: u32) {
+        let size = u64::from(size);
+        match (
+            before.contains(Flags::DELETED),
+            after.contains(Flags::DELETED),
+        ) {
+            (false, true) => self.deleted_bytes += size,
+            (true, false) => self.deleted_bytes = self.deleted_bytes.saturating_sub(size),
+            _ => {}
+        }
+    }
 }
 
 /// A counter of messages that have `flag`, after one message changed.

@@ -1,7 +1,8 @@
 //! Mailboxes and subscriptions.
 
 use pillarbox_model::{
-    AccountId, MailboxId, MailboxName, ModSeq, NumberSet, SpecialUse, UidValidity, limit,
+    AccountId, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, SpecialUse, UidValidity,
+    limit,
 };
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
@@ -11,7 +12,8 @@ use crate::mailbox::{Counters, Delta, Loaded, Mailbox};
 use crate::{Error, MailboxInfo};
 
 const COLUMNS: &str = "SELECT m.id, m.account, m.name, m.special_use, m.uid_validity, m.uid_next,
-    m.highest_modseq, m.messages, m.unseen, m.deleted, m.size_bytes, s.name IS NOT NULL
+    m.highest_modseq, m.messages, m.unseen, m.deleted, m.size_bytes, m.deleted_bytes,
+    s.name IS NOT NULL
     FROM mailbox m LEFT JOIN subscription s ON s.account = m.account AND s.name = m.name";
 
 fn info(row: &SqlRow<'_>) -> rusqlite::Result<MailboxInfo> {
@@ -29,8 +31,9 @@ fn info(row: &SqlRow<'_>) -> rusqlite::Result<MailboxInfo> {
             unseen: row.get(8)?,
             deleted: row.get(9)?,
             size_bytes: row.get::<_, i64>(10)? as u64,
+            deleted_bytes: row.get::<_, i64>(11)? as u64,
         },
-        subscribed: row.get(11)?,
+        subscribed: row.get(12)?,
     })
 }
 
@@ -140,6 +143,13 @@ impl Tx<'_> {
                 uid_validity.0,
                 self.now,
             ])?;
+        self.growth.add(
+            account,
+            PerResource {
+                mailbox: 1,
+                ..PerResource::default()
+            },
+        );
         self.subscribe(account, name, true)
     }
 

@@ -146,8 +146,11 @@ impl Tx<'_> {
             let counters = &mut row.counters;
             counters.messages += 1;
             counters.unseen += u32::from(!message.flags.contains(Flags::SEEN));
-            counters.deleted += u32::from(message.flags.contains(Flags::DELETED));
             counters.size_bytes += u64::from(message.size);
+            if message.flags.contains(Flags::DELETED) {
+                counters.deleted += 1;
+                counters.deleted_bytes += u64::from(message.size);
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod flags;
 mod mailbox;
 mod mark;
 mod message;
+mod quota;
 mod read;
 mod reap;
 mod recover;
@@ -31,7 +32,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pillarbox_model::{
     AccountId, BlobId, Delimiter, Flag, Flags, MailboxId, MailboxName, ModSeq, NumberSet,
-    SpecialUse,
+    PerResource, SpecialUse,
 };
 use rusqlite::{Connection, OpenFlags, params};
 
@@ -44,7 +45,7 @@ use crate::lock::Lock;
 use crate::mailbox::{Mailbox, Opening, Row, Ticket};
 use crate::{
     Account, Appended, Content, Copied, Digester, Error, Expunged, Finding, FlagAction, FlagsSet,
-    MailboxInfo, NewMessage, Reply, Store, Vanished,
+    Limit, MailboxInfo, NewMessage, Quota, Reply, Store, Vanished,
 };
 
 /// SQLite's page cache of a connection that reads, in the way of `PRAGMA cache_size`: 8 MB, of
@@ -208,6 +209,22 @@ impl Store for Engine {
             self.committer
                 .submit(Vec::new(), move |tx, _| tx.set_append_limit(account, bytes)),
         )
+    }
+
+    fn quota(&self, account: AccountId) -> Reply<'_, Quota> {
+        let default = self.committer.default_quota();
+        self.read_with(move |sql| quota::quota(sql, account, &default))
+    }
+
+    fn set_quota(&self, account: AccountId, limits: PerResource<Limit>) -> Reply<'_, ()> {
+        Box::pin(
+            self.committer
+                .submit(Vec::new(), move |tx, _| tx.set_quota(account, &limits)),
+        )
+    }
+
+    fn set_default_quota(&self, limits: PerResource<Option<u64>>) {
+        self.committer.set_default_quota(limits);
     }
 
     fn mailboxes(&self, account: AccountId) -> Reply<'_, Vec<MailboxInfo>> {

@@ -11,7 +11,8 @@ const STEPS: &[&str] = &[V1];
 /// What is not plain from the names:
 ///
 /// - `account.messages` and `account.size_bytes` are what all its mailboxes have together, and
-///   change in the same transactions. A quota that is NULL is none (RFC 9208).
+///   change in the same transactions. A quota that is NULL is the configuration's, one of -1 is
+///   none (RFC 9208).
 /// - `mailbox.id` together with its UIDVALIDITY is its object id (RFC 8474 §4): both stay when it
 ///   is renamed, ids are never used again, and where a restored copy goes other ways than the
 ///   original did, UIDVALIDITY tells them apart.
@@ -47,6 +48,7 @@ CREATE TABLE mailbox (
     messages INTEGER NOT NULL DEFAULT 0,
     unseen INTEGER NOT NULL DEFAULT 0,
     deleted INTEGER NOT NULL DEFAULT 0,
+    deleted_bytes INTEGER NOT NULL DEFAULT 0,
     size_bytes INTEGER NOT NULL DEFAULT 0,
     keywords TEXT NOT NULL DEFAULT '',
     created INTEGER NOT NULL,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use pillarbox_model::{AccountId, Flag, KeywordTable, MailboxId, ModSeq, UidValidity};
+use pillarbox_model::{AccountId, Flag, KeywordTable, MailboxId, ModSeq, PerResource, UidValidity};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Settings;
+use super::quota::Growth;
 use crate::mailbox::{Cache, Counters, Delta, Mailbox};
 use crate::{Error, Location};
 
@@ -19,6 +20,10 @@ pub(super) struct Tx<'c> {
     pub(super) now: i64,
     /// What memory takes over once it is committed, in the order in which it happened.
     pub(super) effects: Vec<Delta>,
+    /// What accounts may have that have no limits of their own.
+    pub(super) default_quota: PerResource<Option<u64>>,
+    /// What the operation that runs has added to accounts.
+    pub(super) growth: Growth,
 }
 
 /// A mailbox's row while an operation works on it.
@@ -78,7 +83,7 @@ impl MailboxRow {
 pub(super) fn mailbox_row(sql: &Connection, id: MailboxId) -> Result<MailboxRow, Error> {
     let mut statement = sql.prepare_cached(
         "SELECT account, uid_validity, uid_next, highest_modseq, messages, unseen, deleted,
-                    size_bytes, keywords
+                    size_bytes, keywords, deleted_bytes
              FROM mailbox WHERE id = ?",
     )?;
     let row = statement.query_row([id.0 as i64], |row| {
@@ -91,6 +96,7 @@ pub(super) fn mailbox_row(sql: &Connection, id: MailboxId) -> Result<MailboxRow,
             unseen: row.get(5)?,
             deleted: row.get(6)?,
             size_bytes: row.get::<_, i64>(7)? as u64,
+            deleted_bytes: row.get::<_, i64>(9)? as u64,
         };
         Ok(MailboxRow {
             id,
@@ -125,7 +131,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(
                 "UPDATE mailbox SET uid_next = ?, highest_modseq = ?, messages = ?, unseen = ?,
-                        deleted = ?, size_bytes = ?, keywords = ?
+                        deleted = ?, size_bytes = ?, deleted_bytes = ?, keywords = ?
                  WHERE id = ?",
             )?
             .execute(params![
@@ -135,6 +141,7 @@ impl Tx<'_> {
                 counters.unseen,
                 counters.deleted,
                 counters.size_bytes as i64,
+                counters.deleted_bytes as i64,
                 keywords,
                 row.id.0 as i64,
             ])?;
@@ -145,7 +152,7 @@ impl Tx<'_> {
 
     /// Counts for an account what became of a part of its mail.
     pub(super) fn count(
-        &self,
+        &mut self,
         account: AccountId,
         before: Usage,
         after: Usage,
@@ -153,16 +160,18 @@ impl Tx<'_> {
         if before == after {
             return Ok(());
         }
+        let more = PerResource {
+            storage: after.size_bytes - before.size_bytes,
+            message: after.messages - before.messages,
+            mailbox: 0,
+        };
         self.sql
             .prepare_cached(
                 "UPDATE account SET messages = messages + ?, size_bytes = size_bytes + ?
                  WHERE id = ?",
             )?
-            .execute(params![
-                after.messages - before.messages,
-                after.size_bytes - before.size_bytes,
-                account.0 as i64,
-            ])?;
+            .execute(params![more.message, more.storage, account.0 as i64])?;
+        self.growth.add(account, more);
         Ok(())
     }
 

@@ -91,6 +91,12 @@ impl Expected {
         gone
     }
 
+    fn deleted_bytes(&self) -> u64 {
+        let deleted = self.messages.values();
+        let deleted = deleted.filter(|message| message.flags.contains("\\Deleted"));
+        deleted.map(|message| message.text.len() as u64).sum()
+    }
+
     pub(super) fn counters(&self) -> crate::Counters {
         let with = |flag| {
             self.messages
@@ -102,6 +108,7 @@ impl Expected {
             messages: self.messages.len() as u32,
             unseen: self.messages.len() as u32 - with("\\Seen"),
             deleted: with("\\Deleted"),
+            deleted_bytes: self.deleted_bytes(),
             size_bytes: self.messages.values().map(|m| m.text.len() as u64).sum(),
             uid_next: self.uid_next,
             highest_modseq: ModSeq(self.modseq),

@@ -148,6 +148,12 @@ macro_rules! contract {
             accounts_know_nothing_of_each_other,
             what_nothing_names_is_given_up,
             what_vanished_is_remembered,
+            an_account_gets_no_more_than_its_quota,
+            of_those_who_fill_an_account_at_once_some_win,
+            copies_count_and_moves_do_not,
+            a_delivery_that_one_has_no_room_for_is_for_none,
+            mailboxes_are_counted_with_those_above_them,
+            a_quota_of_its_own_counts_more_than_the_default,
         );
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

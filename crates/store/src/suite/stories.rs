@@ -1,7 +1,11 @@
 //! The contract, told as stories: what each is about is its name.
 #![allow(missing_docs)]
 
+mod quota;
+
 use pillarbox_model::{Flag, Flags, InternalDate, MailboxId, ModSeq, NumberSet, SpecialUse, Uid};
+
+pub use quota::*;
 
 use super::{Stage, flags, message, name};
 use crate::{About, Error, FlagAction, NewBlob, NewMessage, Row};
