@@ -24,6 +24,7 @@ use crate::net::quota::Quota;
 use crate::serve;
 use crate::service_manager;
 use crate::shutdown::Shutdown;
+use crate::storage::Storage;
 
 /// How long sessions may take to say goodbye. The service manager kills after 10 s (see the unit).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -213,6 +214,7 @@ impl Process {
         let control = self.control(&server.globals.runtime_dir)?;
         let acme = server.acme.clone();
         let plan = self.plan(server).await?;
+        running.all_storages().for_each(Storage::take_effect);
         self.listeners.switch(plan, &self.shutdown);
         self.options.orders.switch(acme, &self.shutdown);
         self.running.store(Arc::new(running));

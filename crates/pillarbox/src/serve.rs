@@ -85,6 +85,7 @@ fn imap(block: ImapBlock, common: Common, places: &Arc<Places>) -> Handler {
         io_debug: common.io_debug,
         io_errors: common.io_errors,
         login: block.login,
+        admins: block.admins,
         storage: block.storage,
         limits: common.limits,
         places: Arc::clone(places),

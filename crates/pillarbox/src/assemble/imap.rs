@@ -35,6 +35,8 @@ pub struct ImapBlock {
     pub sasl_login: bool,
     /// Who may in, and as what account.
     pub login: Arc<Login>,
+    /// Accounts of administrators.
+    pub admins: Box<[Box<str>]>,
     /// Their mail.
     pub storage: Arc<Storage>,
 }
@@ -48,12 +50,28 @@ fn build<'t>(
     let login = keep(storing(assembly, bound), errors);
     let storage = bound.node("storage").map(|node| assembly.storage(node));
     let storage = keep(storage.transpose(), errors).flatten().flatten();
+    let admins = keep(admins(bound), errors);
     Some(ImapBlock {
         insecure_auth: bound.flag("insecure_auth") || matches!(tls, TlsSettings::Off),
         sasl_login: bound.flag("sasl_login"),
         login: Arc::new(login?),
+        admins: admins?,
         storage: storage?,
     })
+}
+
+/// Names of accounts, which are kept in lower case.
+fn admins(bound: &Bound<'_>) -> Built<Box<[Box<str>]>> {
+    let mut admins = Vec::new();
+    for node in bound.nodes("admins") {
+        for text in node.texts() {
+            let name = Normalize::Casefold.apply(text);
+            let name =
+                name.map_err(|error| vec![Error::new(node.span(), format!("{text}: {error}"))])?;
+            admins.push(name.into());
+        }
+    }
+    Ok(admins.into())
 }
 
 /// Without random numbers there is no cache, and all else goes on.

@@ -163,7 +163,10 @@ impl Here {
 impl Blocks for Here {
     fn storage(&self, name: &str) -> Result<Arc<Storage>, Failure> {
         let storage = self.block(name)?.storage;
-        storage.ok_or_else(|| Failure::Usage(format!("block {name} is not a storage")))
+        let no_storage = || Failure::Usage(format!("block {name} is not a storage"));
+        let storage = storage.ok_or_else(no_storage)?;
+        storage.take_effect();
+        Ok(storage)
     }
 
     fn credentials(&self, name: &str) -> Result<Arc<PassTable>, Failure> {

@@ -2,13 +2,13 @@
 
 use pillarbox_model::{MailboxName, SpecialUse};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::Failure;
 use super::admin::{
     Blocks, Outcome, StorageBlock, account, account_name, confirm, mailbox_name, say, say_json,
 };
 use super::console::Console;
+use super::imap_quota::{Quota, as_json};
 use crate::storage::Storage;
 
 /// List and change storage accounts.
@@ -38,6 +38,11 @@ enum Verb {
         /// The account
         name: String,
     },
+    /// Show or set what accounts may have
+    ///
+    /// Storage is in bytes, or with a unit, as in 10G. Each may be `default`, which is the
+    /// configuration's, or `none` for no limit. Mail beyond a limit stays; no more is added.
+    Quota(Quota),
     /// Show or set how large an appended message may be
     Appendlimit {
         /// The new limit in bytes; -1 for the limit of the configuration
@@ -83,6 +88,7 @@ impl ImapAcct {
             Verb::List { json } => list(&storage, json, console).await,
             Verb::Create(create) => create.perform(&storage).await,
             Verb::Remove { yes, name } => remove(&storage, yes, &name, console).await,
+            Verb::Quota(quota) => quota.perform(&storage, console).await,
             Verb::Appendlimit { value, name } => {
                 append_limit(&storage, value, &name, console).await
             }
@@ -93,10 +99,11 @@ impl ImapAcct {
 async fn list(storage: &Storage, json: bool, console: &mut dyn Console) -> Outcome {
     let accounts = storage.store.accounts().await?;
     if json {
-        let accounts = accounts
-            .iter()
-            .map(|account| json!({ "name": account.name, "append_limit": account.append_limit }));
-        return say_json(console, &accounts.collect::<Vec<_>>()).await;
+        let mut listing = Vec::with_capacity(accounts.len());
+        for account in &accounts {
+            listing.push(as_json(account, &storage.store.quota(account.id).await?));
+        }
+        return say_json(console, &listing).await;
     }
     if accounts.is_empty() {
         console.tell("No users.").await?;

@@ -15,6 +15,7 @@ mod hash;
 mod imap_acct;
 mod imap_mboxes;
 mod imap_msgs;
+mod imap_quota;
 mod man;
 mod quickstart;
 mod run;

@@ -1,7 +1,7 @@
 //! Where in an account a message goes.
 
 use pillarbox_message::fields;
-use pillarbox_model::{Flag, MailboxId, MailboxName, SpecialUse};
+use pillarbox_model::{Flag, MailboxId, MailboxName, Resource, SpecialUse};
 use pillarbox_store::{Account, Error, MailboxInfo};
 
 use super::filter::Facts;
@@ -93,6 +93,7 @@ impl Storage {
             Err(Error::MailboxExists | Error::SpecialUseTaken) => {
                 find().await?.ok_or(Error::NoMailbox)
             }
+            Err(error) if no_more_mailboxes(&error) => self.inbox(account).await,
             Err(error) => Err(error),
         }
     }
@@ -162,7 +163,7 @@ impl Storage {
             Some(mailbox) => Ok(Some(mailbox.id)),
             None if create => match self.create_composed(account, &name).await {
                 Ok(mailbox) => Ok(Some(mailbox.id)),
-                Err(Error::TooManyMailboxes) => Ok(None),
+                Err(error) if no_more_mailboxes(&error) => Ok(None),
                 Err(Error::MailboxExists) => {
                     let found = self.store.mailbox(account.id, &name).await?;
                     Ok(found.map(|mailbox| mailbox.id))
@@ -172,4 +173,16 @@ impl Storage {
             None => Ok(None),
         }
     }
+}
+
+/// Whether a mailbox can't be made since there are as many as there may be. Mail is not lost for that.
+const fn no_more_mailboxes(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::TooManyMailboxes
+            | Error::OverQuota {
+                resource: Resource::Mailbox,
+                ..
+            }
+    )
 }

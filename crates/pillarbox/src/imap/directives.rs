@@ -45,6 +45,14 @@ pub const DIRECTIVES: &[Directive] = &[
         "auto",
         "How the name is normalised before `storage_map`.",
     ),
+    Directive::new(
+        "admins",
+        Kind::TextList,
+        "",
+        "Accounts of administrators, by their names in the storage. They may set everybody's quota with \
+         SETQUOTA, and see it.",
+    )
+    .repeat(),
     endpoint::MAX_CONNECTIONS,
     Directive::new(
         "max_connections_per_user",

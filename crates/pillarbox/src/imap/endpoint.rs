@@ -30,6 +30,8 @@ pub struct Endpoint {
     pub io_errors: bool,
     /// Who may in, and as what account.
     pub login: Arc<Login>,
+    /// Accounts of administrators, as accounts are named.
+    pub admins: Box<[Box<str>]>,
     /// Their mail.
     pub storage: Arc<Storage>,
     /// Bounds.

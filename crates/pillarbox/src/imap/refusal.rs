@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pillarbox_model::NumberSet;
+use pillarbox_model::{NumberSet, Resource};
 use pillarbox_proto::imap::encode::{Code, Status};
 use pillarbox_store as store;
 
@@ -36,6 +36,8 @@ pub(crate) enum Refusal {
     UseAttribute,
     /// What is asked can never be done.
     Cannot(&'static str),
+    /// What is named is not there, or must look so (RFC 5530 §3).
+    NotThere(&'static str),
     /// Messages of the command were expunged by another session (RFC 5530 §3).
     ExpungeIssued,
     /// Messages of a conditional STORE were expunged, and these were changed, by another session (RFC 7162
@@ -107,6 +109,7 @@ impl Refusal {
             ),
             Self::UseAttribute => no(Code::UseAttr, "That special use can't be given"),
             Self::Cannot(text) => no(Code::Cannot, *text),
+            Self::NotThere(text) => no(Code::NonExistent, *text),
             Self::ExpungeIssued => no(Code::ExpungeIssued, "Some of the messages no longer exist"),
             Self::Modified(numbers) => no(
                 Code::Modified(numbers),
@@ -163,11 +166,19 @@ fn of_store(error: &store::Error) -> Wire<'static> {
             Code::Limit,
             "The mailbox has used up its UIDs: make a new one",
         ),
-        E::OverQuota { .. } => no(Code::OverQuota, "Over quota"),
+        E::OverQuota { resource, .. } => no(Code::OverQuota, over_quota(*resource)),
         E::Full(_) => no(Code::Unavailable, "The server has no room to write"),
         E::Unavailable(_) => no(Code::Unavailable, "Storage is unavailable, try again later"),
         E::Corrupt(_) => no(Code::Corruption, "The mailbox is damaged"),
         _ => no(Code::ServerBug, "Internal error, see the server's log"),
+    }
+}
+
+const fn over_quota(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Storage => "The account has no room for this",
+        Resource::Message => "The account has as many messages as it may",
+        Resource::Mailbox => "The account has as many mailboxes as it may",
     }
 }
 

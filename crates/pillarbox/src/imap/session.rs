@@ -514,6 +514,13 @@ impl Session {
         own.unwrap_or(self.endpoint.storage.append_limit)
     }
 
+    /// Whether the user is an administrator.
+    pub(super) fn is_admin(&self) -> bool {
+        let name = self.user.as_ref().map(|user| &user.account.name);
+        let admins = &self.endpoint.admins;
+        name.is_some_and(|name| admins.iter().any(|admin| admin == name))
+    }
+
     /// From now on the session is somebody's.
     pub(super) fn log_in(&mut self, user: User) {
         self.user = Some(user);

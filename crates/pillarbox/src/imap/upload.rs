@@ -1,9 +1,9 @@
 //! The messages of an APPEND on their way in.
 
-use pillarbox_model::{InternalDate, limit};
+use pillarbox_model::{InternalDate, PerResource, limit};
 use pillarbox_proto::imap::command::AppendMessage;
 use pillarbox_proto::imap::frame::Frame;
-use pillarbox_store::{About, NewMessage, Store};
+use pillarbox_store::{About, NewMessage, Quota, Store};
 
 use super::reach::Reach;
 use super::{Reached, Refusal};
@@ -20,6 +20,9 @@ pub(super) struct Upload {
     done: Vec<Received>,
     current: Option<Incoming>,
     in_memory: u64,
+    /// What all literals announced so far take, and what the account may have.
+    wanted: PerResource<u64>,
+    quota: Option<Quota>,
     /// The first thing that went wrong.
     refusal: Option<Refusal>,
 }
@@ -55,7 +58,23 @@ impl Upload {
         if self.done.len() >= limit::MESSAGES_PER_APPEND {
             return Err(Refusal::Limit("Too many messages in one APPEND"));
         }
+        self.fits(reach, size).await?;
         self.begin(reach, size).await
+    }
+
+    /// Whether the account of the mailbox has room for it beside what was announced before (RFC 9208
+    /// §4.3.1). The commit decides: others may be faster, or make room.
+    async fn fits(&mut self, reach: &Reach<'_>, size: u64) -> Result<(), Refusal> {
+        let account = self.target.as_ref().map(|target| target.info.account);
+        let account = account.unwrap_or(reach.user.account.id);
+        let quota = match self.quota {
+            Some(quota) => quota,
+            None => reach.storage.store.quota(account).await?,
+        };
+        self.quota = Some(quota);
+        self.wanted.storage = self.wanted.storage.saturating_add(size);
+        self.wanted.message += 1;
+        Ok(quota.admit(self.wanted)?)
     }
 
     async fn begin(&mut self, reach: &Reach<'_>, size: u64) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_config::{Bound, Directive, Error, Kind, Node, Span};
-use pillarbox_model::{Delimiter, MailboxName, SpecialUse};
+use pillarbox_model::{Delimiter, MailboxName, PerResource, SpecialUse};
 use pillarbox_store::blobs::Compression;
 
 use super::account_table::AccountTable;
@@ -37,6 +37,12 @@ pub(crate) const MODULE: Module = Module {
 
 /// Sizes that IMAP can say: a number is of 32 bits (RFC 3501 §9).
 const LARGEST_APPEND: u64 = u32::MAX as u64;
+
+/// A quota of things that are counted.
+const QUOTA_COUNT: Kind = Kind::Integer {
+    min: 0,
+    max: i64::MAX,
+};
 
 /// The directives of the block.
 const DIRECTIVES: &[Directive] = &[
@@ -77,6 +83,26 @@ const DIRECTIVES: &[Directive] = &[
         "64M",
         "The largest message that a client may append. Accounts may have a limit of their own, \
          which then counts. Deliveries are not bounded by it.",
+    ),
+    Directive::new(
+        "quota",
+        Kind::SIZE,
+        "",
+        "How many bytes all messages of an account may have together, each copy counted. Accounts may \
+         have a quota of their own (`pillarbox imap-acct quota`), which then counts. Without it there is \
+         no limit. Mail that comes for a full account is answered as `over_quota` says.",
+    ),
+    Directive::new(
+        "quota_messages",
+        QUOTA_COUNT,
+        "",
+        "How many messages an account may have, likewise.",
+    ),
+    Directive::new(
+        "quota_mailboxes",
+        QUOTA_COUNT,
+        "",
+        "How many mailboxes an account may have, likewise. Those that a new account gets are always made.",
     ),
     Directive::new(
         "delimiter",
@@ -261,6 +287,7 @@ fn build<'t>(
         store,
         delimiter: settings.delimiter,
         append_limit: bound.size("appendlimit"),
+        default_quota: default_quota(&bound),
         default_mailboxes,
         default_mailboxes_at_login: bound.choice("login_mailboxes") == "default",
         junk_mailbox,
@@ -268,6 +295,19 @@ fn build<'t>(
         delivery,
         log: Logger::new("imapsql").with_debug(bound.flag("debug")),
     })))
+}
+
+/// What accounts may have unless they have a quota of their own.
+fn default_quota(bound: &Bound<'_>) -> PerResource<Option<u64>> {
+    let count = |name| {
+        let count = bound.is_set(name).then(|| bound.integer(name));
+        count.and_then(|count| u64::try_from(count).ok())
+    };
+    PerResource {
+        storage: bound.is_set("quota").then(|| bound.size("quota")),
+        message: count("quota_messages"),
+        mailbox: count("quota_mailboxes"),
+    }
 }
 
 /// The path of the database and where it is said.

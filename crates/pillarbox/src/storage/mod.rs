@@ -9,7 +9,7 @@ pub mod names;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pillarbox_model::{Delimiter, MailboxName, SpecialUse};
+use pillarbox_model::{Delimiter, MailboxName, PerResource, SpecialUse};
 use pillarbox_store::{Account, Store};
 
 use crate::delivery::Rules;
@@ -30,6 +30,8 @@ pub struct Storage {
     /// The largest message an APPEND may carry, in bytes, for accounts without a limit of their
     /// own.
     pub append_limit: u64,
+    /// What accounts may have that have no quota of their own.
+    pub default_quota: PerResource<Option<u64>>,
     /// The mailboxes of a new account besides INBOX.
     pub default_mailboxes: Vec<(MailboxName, Option<SpecialUse>)>,
     /// Whether an account that comes into being by a login gets them too, or INBOX alone.
@@ -85,6 +87,11 @@ impl Mapping {
 }
 
 impl Storage {
+    /// From now on what is said here counts for what is stored: this is the configuration in force.
+    pub fn take_effect(&self) {
+        self.store.set_default_quota(self.default_quota);
+    }
+
     /// The account of somebody who has logged in, which is made if it isn't there.
     ///
     /// # Errors

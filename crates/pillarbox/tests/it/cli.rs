@@ -289,6 +289,49 @@ fn accounts_come_and_go() {
 }
 
 #[test]
+fn quotas_are_shown_and_set() {
+    for home in homes() {
+        home.ok(&["imap-acct", "create", "--no-specialuse", "ann"], "");
+        home.ok(&["imap-acct", "create", "--no-specialuse", "bob"], "");
+        let quota = |words: &[&str]| home.ok(&[&["imap-acct", "quota"], words].concat(), "");
+        let none = "storage: 0, no limit (default)\nmessages: 0, no limit (default)\n\
+                    mailboxes: 1, no limit (default)\n";
+        assert_eq!(quota(&["ann"]), none);
+        assert_eq!(quota(&["--storage", "10G", "--messages", "1", "Ann"]), "");
+        quota(&["--mailboxes", "none", "ann"]);
+        assert_eq!(
+            quota(&["ann"]),
+            "storage: 0 of 10G\nmessages: 0 of 1\nmailboxes: 1, no limit\n"
+        );
+        home.ok(&["imap-msgs", "add", "ann", "INBOX"], "Subject: x\n\nx");
+        let full = home.fails(1, &["imap-msgs", "add", "ann", "INBOX"], "Subject: x\n\nx");
+        assert!(
+            full.contains("over the quota: MESSAGE is limited to 1"),
+            "{full}"
+        );
+        assert_eq!(quota(&[]), "ann\t15B/10G\t1/1\t1/-\nbob\t0/-\t0/-\t1/-\n");
+        let listed = json(&home.ok(&["imap-acct", "list", "--json"], ""));
+        assert_eq!(listed[0]["usage"]["storage"], 15);
+        assert_eq!(listed[0]["quota"]["messages"], 1);
+        assert!(listed[0]["quota"]["mailboxes"].is_null());
+        quota(&[
+            "--storage",
+            "default",
+            "--messages",
+            "default",
+            "--mailboxes",
+            "default",
+            "bob",
+        ]);
+        assert_eq!(quota(&["bob"]), none);
+        home.fails(2, &["imap-acct", "quota", "--storage", "much", "ann"], "");
+        home.fails(2, &["imap-acct", "quota", "--messages", "-1", "ann"], "");
+        home.fails(2, &["imap-acct", "quota", "--messages", "1"], "");
+        home.fails(1, &["imap-acct", "quota", "eve"], "");
+    }
+}
+
+#[test]
 fn mailboxes_come_and_go() {
     for home in homes() {
         home.ok(&["imap-acct", "create", "--no-specialuse", "ann"], "");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pillarbox_model::{Flag, NumberSet};
+use pillarbox_model::{Flag, NumberSet, Resource};
 use pillarbox_store::sqlite::{Engine, Settings};
 use pillarbox_store::suite::memory::{Fault, Memory};
 use pillarbox_store::{Error, FlagAction};
@@ -190,7 +190,8 @@ async fn what_can_not_be_read_is_refused_and_the_session_lives() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_over_its_quota_is_told_so() {
     let (server, failing) = server(&["append", "copy", "begin_blob"], || Error::OverQuota {
-        limit_bytes: 9,
+        resource: Resource::Storage,
+        limit: 9,
     });
     let mut client = server.inbox("ann").await;
     client.append("INBOX", "", MAIL).await;

@@ -15,7 +15,7 @@ use pillarbox::normalize::Normalize;
 use pillarbox::shutdown::Shutdown;
 use pillarbox::storage::{Mapping, Storage};
 use pillarbox_model::limit::Limits;
-use pillarbox_model::{Delimiter, MailboxName};
+use pillarbox_model::{Delimiter, MailboxName, PerResource};
 use pillarbox_store::Store;
 use pillarbox_store::blobs::{Options, Pack};
 use pillarbox_store::sqlite::{Engine, Settings};
@@ -116,6 +116,7 @@ fn storage(store: Engine) -> Storage {
         store: Arc::new(store),
         delimiter: Delimiter('.'),
         append_limit: 64 * 1024 * 1024,
+        default_quota: PerResource::default(),
         default_mailboxes: Vec::new(),
         default_mailboxes_at_login: false,
         junk_mailbox: MailboxName::from_stored("Junk"),
@@ -137,6 +138,7 @@ fn endpoint(storage: Storage) -> Endpoint {
             providers: vec![Arc::new(Dummy)],
             ..Login::default()
         }),
+        admins: Box::new(["root".into()]),
         storage: Arc::new(storage),
         limits: Limits::default(),
         places: Arc::default(),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pillarbox::storage::Storage;
 use pillarbox_model::{
-    AccountId, BlobId, Flag, MailboxId, MailboxName, ModSeq, NumberSet, SpecialUse,
+    AccountId, BlobId, Flag, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, SpecialUse,
 };
 use pillarbox_store::{
     About, Account, Appended, BlobWriter, Content, Copied, Digester, Error, Expunged, Finding,
-    FlagAction, FlagsSet, Location, Mailbox, MailboxInfo, NewMessage, Reply, Row, Store, Vanished,
+    FlagAction, FlagsSet, Limit, Location, Mailbox, MailboxInfo, NewMessage, Quota, Reply, Row,
+    Store, Vanished,
 };
 
 /// What happens before a call, which is named as its method is; an error is what the call gives.
@@ -54,6 +55,10 @@ macro_rules! pass {
                     self.inner.$name($($argument),*).await
                 })
             })*
+
+            fn set_default_quota(&self, limits: PerResource<Option<u64>>) {
+                self.inner.set_default_quota(limits);
+            }
         }
     };
 }
@@ -64,6 +69,8 @@ pass! {
     accounts() -> Vec<Account>;
     remove_account(account: AccountId) -> ();
     set_append_limit(account: AccountId, bytes: Option<u64>) -> ();
+    quota(account: AccountId) -> Quota;
+    set_quota(account: AccountId, limits: PerResource<Limit>) -> ();
     mailboxes(account: AccountId) -> Vec<MailboxInfo>;
     mailbox(account: AccountId, name: &'a MailboxName) -> Option<MailboxInfo>;
     subscriptions(account: AccountId) -> Vec<MailboxName>;

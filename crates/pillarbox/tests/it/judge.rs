@@ -42,6 +42,8 @@ const NEWER: &[(&str, &str)] = &[
         ),
         "* OK ESEARCH${1}",
     ),
+    // No limits, which imap-codec takes for no list: RFC 9208 §4.2.1.
+    (r"^(\* QUOTA <text>) \(\)(\r\n)$", "${1} (STORAGE 0 1)${2}"),
     // RFC 5255 §3.3.
     (
         r"^\* LANGUAGE \(<text>(?: <text>)*\)(\r\n)$",
@@ -201,6 +203,7 @@ fn what_is_newer_is_read_in_its_own_form() {
         "* 1 FETCH (SAVEDATE \"01-Jan-2024 10:00:00 +0000\" PREVIEW {2}\r\nhi)\r\n",
         "* 7 UIDFETCH (FLAGS (\\Seen) MODSEQ (4))\r\n",
         "* LANGUAGE (\"en\" \"de-DE\")\r\n",
+        "* QUOTA \"ann\" ()\r\n",
         "* OK [INPROGRESS (\"a1\" 5 NIL)] Still at it\r\n",
         "a NO [BADEVENT (MessageNew MessageExpunge)] Not these\r\n",
     ] {

@@ -23,6 +23,7 @@ mod process;
 mod providers;
 mod qresync;
 mod quickstart;
+mod quota;
 mod requirements;
 mod samples;
 mod sasld;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pillarbox_model::{Flag, InternalDate, SequenceSet, SpecialUse};
+use pillarbox_model::{Flag, InternalDate, Resource, SequenceSet, SpecialUse};
 
 /// Bytes of an `astring`, `string` or `atom`: borrowed unless a quoted string had escapes.
 pub type Bytes<'a> = Cow<'a, [u8]>;
@@ -97,6 +97,18 @@ pub enum Command<'a> {
         mailbox: Bytes<'a>,
         /// What is asked, without repetition.
         items: Vec<StatusItem>,
+    },
+    /// GETQUOTA (RFC 9208 §4.1.1): of a quota root.
+    GetQuota(Bytes<'a>),
+    /// GETQUOTAROOT (RFC 9208 §4.1.2): of a mailbox.
+    GetQuotaRoot(Bytes<'a>),
+    /// SETQUOTA (RFC 9208 §4.1.3).
+    SetQuota {
+        /// Of which quota root.
+        root: Bytes<'a>,
+        /// All its limits from now on; of storage, in units of 1,024 bytes. `None` is a resource that
+        /// is not known.
+        limits: Vec<(Option<Resource>, u64)>,
     },
     /// APPEND, also of several messages (RFC 3502).
     Append {
@@ -239,6 +251,8 @@ pub enum StatusItem {
     Unseen,
     /// DELETED (RFC 9051 §6.3.11).
     Deleted,
+    /// DELETED-STORAGE (RFC 9208 §4.1.4).
+    DeletedStorage,
     /// SIZE (RFC 8438).
     Size,
     /// HIGHESTMODSEQ (RFC 7162 §3.1.7).
@@ -498,13 +512,14 @@ impl SearchKey<'_> {
 
 impl StatusItem {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
         Self::UidValidity,
         Self::Unseen,
         Self::Deleted,
+        Self::DeletedStorage,
         Self::Size,
         Self::HighestModSeq,
         Self::AppendLimit,
@@ -521,6 +536,7 @@ impl StatusItem {
             Self::UidValidity => "UIDVALIDITY",
             Self::Unseen => "UNSEEN",
             Self::Deleted => "DELETED",
+            Self::DeletedStorage => "DELETED-STORAGE",
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
             Self::AppendLimit => "APPENDLIMIT",

@@ -9,7 +9,8 @@ pub use super::date::push_date_time;
 pub use super::fetch::{Fetch, binary_label, binary_size_label, section_label};
 pub use super::response::{
     Esearch, StatusValue, capability, enabled, esearch, exists, expunge, flags, id, list,
-    list_root, list_status, namespace, permanent_flags, recent, search, vanished,
+    list_root, list_status, namespace, permanent_flags, quota, quota_root, recent, search,
+    vanished,
 };
 pub use super::status::{Code, Status, bye, continuation, tagged, untagged};
 

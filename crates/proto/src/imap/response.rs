@@ -1,6 +1,6 @@
 //! What the server says of mailboxes, messages and itself (RFC 3501 §7.2, §7.3).
 
-use pillarbox_model::{Delimiter, MailboxName, NumberSet};
+use pillarbox_model::{Delimiter, MailboxName, NumberSet, Resource};
 
 use super::command::StatusItem;
 use super::encode::{
@@ -92,6 +92,30 @@ pub fn list_status(
             StatusValue::Id(id) => parenthesised(out, [id], push_word),
         }
     });
+    end_line(out);
+}
+
+/// What a quota root has and may have of each resource that is limited; of storage, in units of 1,024
+/// bytes (RFC 9208 §4.2.1). None of them means that there are no limits.
+pub fn quota(out: &mut Vec<u8>, root: &str, resources: &[(Resource, u64, u64)]) {
+    out.extend_from_slice(b"* QUOTA ");
+    string(out, root.as_bytes());
+    parenthesised(out, resources, |out, &(resource, usage, limit)| {
+        out.extend_from_slice(resource.name().as_bytes());
+        spaced_number(out, usage);
+        spaced_number(out, limit);
+    });
+    end_line(out);
+}
+
+/// The quota roots of a mailbox (RFC 9208 §4.2.2).
+pub fn quota_root(out: &mut Vec<u8>, name: &MailboxName, roots: &[&str], dialect: Dialect) {
+    out.extend_from_slice(b"* QUOTAROOT ");
+    mailbox(out, name, dialect);
+    for root in roots {
+        out.push(b' ');
+        string(out, root.as_bytes());
+    }
     end_line(out);
 }
 

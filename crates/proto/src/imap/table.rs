@@ -140,6 +140,9 @@ table! {
     LSUB = Rules::new("LSUB", States::Authenticated);
     NAMESPACE = Rules::new("NAMESPACE", States::Authenticated);
     STATUS = Rules::new("STATUS", States::Authenticated);
+    GETQUOTA = Rules::new("GETQUOTA", States::Authenticated);
+    GETQUOTAROOT = Rules::new("GETQUOTAROOT", States::Authenticated);
+    SETQUOTA = Rules::new("SETQUOTA", States::Authenticated);
     APPEND = Rules::new("APPEND", States::Authenticated);
     IDLE = Rules::new("IDLE", States::Authenticated).barrier();
 
@@ -188,6 +191,9 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::Lsub { .. } => &LSUB,
         Command::Namespace => &NAMESPACE,
         Command::Status { .. } => &STATUS,
+        Command::GetQuota(_) => &GETQUOTA,
+        Command::GetQuotaRoot(_) => &GETQUOTAROOT,
+        Command::SetQuota { .. } => &SETQUOTA,
         Command::Append { .. } => &APPEND,
         Command::Idle => &IDLE,
         Command::Check => &CHECK,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pillarbox_model::{Bound, Flag, Flags, InternalDate, SequenceSet, SpecialUse, limit};
+use pillarbox_model::{Bound, Flag, Flags, InternalDate, Resource, SequenceSet, SpecialUse, limit};
 use pillarbox_proto::imap::command::{
     AppendData, AppendMessage, BinarySection, Bytes, Command, FetchItem, FetchModifier, List,
     ListReturn, ListSelect, Rfc822, Search, SearchKey, SearchReturn, Section, SectionText,
@@ -1052,4 +1052,37 @@ fn search_options() {
     );
     wrong("UID SEARCH RETURN ()", "Expected a space at byte 23");
     wrong("UID SEARCH CHARSET ALL", "Expected a space at byte 25");
+}
+
+#[test]
+fn quotas() {
+    means("GETQUOTA \"\"", &Command::GetQuota(bytes("")));
+    means("GETQUOTA #user/ann", &Command::GetQuota(bytes("#user/ann")));
+    means("GETQUOTAROOT INBOX", &Command::GetQuotaRoot(bytes("INBOX")));
+    let with = |limits| Command::SetQuota {
+        root: bytes("ann"),
+        limits,
+    };
+    means("SETQUOTA ann ()", &with(Vec::new()));
+    means(
+        "SETQUOTA ann (storage 512 MESSAGE 9223372036854775807 X-NEW 0)",
+        &with(vec![
+            (Some(Resource::Storage), 512),
+            (Some(Resource::Message), i64::MAX as u64),
+            (None, 0),
+        ]),
+    );
+    wrong("GETQUOTA", "Expected a space at byte 11");
+    wrong("SETQUOTA ann", "Expected a space at byte 14");
+    wrong("SETQUOTA ann (STORAGE)", "Expected a space at byte 23");
+    wrong("SETQUOTA ann (STORAGE -1)", "Expected a limit at byte 24");
+    wrong(
+        "SETQUOTA ann (STORAGE 9223372036854775808)",
+        "Number is too large at byte 24",
+    );
+    let many = vec!["STORAGE 1"; 17].join(" ");
+    wrong(
+        &format!("SETQUOTA ann ({many})"),
+        "Too many resources at byte 15",
+    );
 }

@@ -2,7 +2,7 @@
 
 use imap_codec::ResponseCodec;
 use imap_codec::decode::Decoder as _;
-use pillarbox_model::{Delimiter, InternalDate, MailboxName, NumberSet};
+use pillarbox_model::{Delimiter, InternalDate, MailboxName, NumberSet, Resource};
 use pillarbox_proto::imap::command::{BinarySection, Command, FetchItem, StatusItem};
 use pillarbox_proto::imap::encode::{
     self, Code, Dialect, Esearch, Fetch, Status, StatusValue, binary_label, binary_size_label,
@@ -554,4 +554,24 @@ fn every_number_is_its_decimal() {
         encode::push_number(&mut out, number);
         assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
     }
+}
+
+#[test]
+fn quotas() {
+    let limits = [
+        (Resource::Storage, 10, 512),
+        (Resource::Message, 0, i64::MAX as u64),
+        (Resource::Mailbox, 1, 0),
+    ];
+    let all =
+        "* QUOTA \"ann@example.org\" (STORAGE 10 512 MESSAGE 0 9223372036854775807 MAILBOX 1 0)";
+    goes_out(Both, all, |o| encode::quota(o, "ann@example.org", &limits));
+    // RFC 9208 §4.2.1: an empty list means that there are no limits. Its grammar has none.
+    goes_out(Neither, "* QUOTA \"\" ()", |o| encode::quota(o, "", &[]));
+    goes_out(Both, "* QUOTAROOT INBOX \"a b\"", |o| {
+        encode::quota_root(o, &name("INBOX"), &["a b"], PLAIN);
+    });
+    goes_out(Both, "* QUOTAROOT \"&AOQ-\"", |o| {
+        encode::quota_root(o, &name("ä"), &[], PLAIN);
+    });
 }

@@ -13,6 +13,7 @@ mod idle;
 mod list;
 mod login;
 mod namespace;
+mod quota;
 mod rename;
 mod search;
 mod select;
@@ -65,6 +66,9 @@ pub(super) async fn run(
         Command::Lsub { reference, pattern } => list::lsub(session, &reference, &pattern).await,
         Command::Namespace => namespace::namespace(session),
         Command::Status { mailbox, items } => status::status(session, &mailbox, &items).await,
+        Command::GetQuota(root) => quota::get(session, &root).await,
+        Command::GetQuotaRoot(mailbox) => quota::get_root(session, &mailbox).await,
+        Command::SetQuota { root, limits } => quota::set(session, &root, &limits).await,
         Command::Append { messages, .. } => append::append(session, messages, upload).await,
         Command::Idle => idle::idle(session).await,
         Command::Close => close::close(session).await,

@@ -42,6 +42,7 @@ fn value(mailbox: &MailboxInfo, item: StatusItem, append_limit: u64) -> u64 {
         StatusItem::UidValidity => mailbox.uid_validity.0.into(),
         StatusItem::Unseen => counters.unseen.into(),
         StatusItem::Deleted => counters.deleted.into(),
+        StatusItem::DeletedStorage => counters.deleted_bytes,
         StatusItem::Size => counters.size_bytes,
         StatusItem::HighestModSeq => counters.highest_modseq.0,
         StatusItem::AppendLimit => append_limit,

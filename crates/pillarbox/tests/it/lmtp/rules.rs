@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::trials::deliver;
 use super::{HELLO, Post, anonymous, config};
 use crate::process::Home;
 
@@ -194,4 +195,46 @@ fn blocks_say_what_is_wrong_with_them() {
                     max_logged_rcpt_errors 3\n io_debug no\n debug no";
     let home = Home::with(&config("", harmless));
     assert!(home.command(&["verify-config"]).status().unwrap().success());
+}
+
+/// Each recipient is answered alone, for good or for now; programs hear the same.
+#[test]
+fn a_full_account_is_answered_as_the_configuration_says() {
+    for (more, reply, status) in [
+        ("", "552 5.2.2 Mailbox is full", 73),
+        ("over_quota defer", "452 4.2.2 Mailbox is full", 75),
+    ] {
+        let post = Post::with(&format!("quota_messages 1\n {more}"), "");
+        drop((post.login("ann"), post.login("bob")));
+        let mut lmtp = post.lmtp();
+        lmtp.delivers(&["ann"], HELLO);
+        let replies = lmtp.deliver(&["ann", "bob"], HELLO);
+        assert_eq!(anonymous(&replies[0]), reply);
+        assert_eq!(replies[1], "250 2.0.0 <bob> OK: queued");
+        assert_eq!(
+            (post.count("ann", "INBOX"), post.count("bob", "INBOX")),
+            (1, 1)
+        );
+        let (ended, said) = deliver(&post.home, &["ann"], HELLO);
+        assert_eq!(ended, status, "{said}");
+        // With more room the next one comes in, and the others still have one.
+        let more = ["imap-acct", "quota", "--messages", "2", "ann"];
+        assert!(post.home.command(&more).status().unwrap().success());
+        lmtp.delivers(&["ann"], HELLO);
+        assert_eq!(post.count("ann", "INBOX"), 2);
+        let replies = lmtp.deliver(&["bob"], HELLO);
+        assert_eq!(anonymous(&replies[0]), reply);
+    }
+}
+
+/// Mail is not lost because a mailbox for it can't be made.
+#[test]
+fn without_room_for_a_mailbox_mail_goes_to_inbox() {
+    let rules = "quota_mailboxes 1\n delivery_detail create\n quarantine_header X-Spam-Flag YES";
+    let post = Post::with(rules, "");
+    drop(post.login("ann"));
+    let mut lmtp = post.lmtp();
+    lmtp.delivers(&["ann+new"], HELLO);
+    lmtp.delivers(&["ann"], "X-Spam-Flag: yes\r\n\r\nBuy!");
+    assert_eq!(post.count("ann", "INBOX"), 2);
 }

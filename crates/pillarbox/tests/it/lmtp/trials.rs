@@ -28,19 +28,21 @@ fn many_deliver_at_the_same_time() {
     assert_eq!(post.count("ann", "INBOX"), 192);
 }
 
+/// What `pillarbox deliver` ends with, and what it complains of.
+pub(super) fn deliver(home: &Home, words: &[&str], message: &str) -> (i32, String) {
+    let mut command = home.command(&[&["deliver"], words].concat());
+    let command = command.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that refuses need not read.
+    let _ = child.stdin.take().unwrap().write_all(message.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
 /// Without a server the command opens the store itself; with one, its readers see the mail at once.
 #[test]
 fn programs_may_deliver() {
-    let deliver = |home: &Home, words: &[&str], message: &str| {
-        let mut command = home.command(&[&["deliver"], words].concat());
-        let command = command.stdin(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A command that refuses need not read.
-        let _ = child.stdin.take().unwrap().write_all(message.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        (output.status.code().unwrap(), said)
-    };
     let post = Post::start();
     let mut imap = post.login("ann");
     imap.ok("SELECT INBOX");

@@ -4,6 +4,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod message;
+mod quota;
 mod search;
 
 use std::borrow::Cow;
@@ -150,7 +151,7 @@ fn command<'a>(name: &str, cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>
 type Arguments<'a> = fn(&mut Cursor<'a>) -> Parsed<Command<'a>>;
 
 fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
-    let commands: [(&[u8], Arguments<'a>); 20] = [
+    let commands: [(&[u8], Arguments<'a>); 23] = [
         (b"APPEND", message::append),
         (b"AUTHENTICATE", authenticate),
         (b"COPY", |c| message::copy(c, false, false)),
@@ -159,6 +160,8 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"ENABLE", enable),
         (b"EXAMINE", |c| mailbox::select(c, true)),
         (b"FETCH", |c| fetch::fetch(c, false)),
+        (b"GETQUOTA", quota::get_quota),
+        (b"GETQUOTAROOT", quota::get_quota_root),
         (b"ID", id),
         (b"LIST", list::list),
         (b"LOGIN", login),
@@ -167,6 +170,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"RENAME", mailbox::rename),
         (b"SEARCH", |c| search::search(c, false)),
         (b"SELECT", |c| mailbox::select(c, false)),
+        (b"SETQUOTA", quota::set_quota),
         (b"STATUS", mailbox::status),
         (b"STORE", |c| message::store(c, false)),
         (b"SUBSCRIBE", |c| mailbox_name(c).map(Command::Subscribe)),
