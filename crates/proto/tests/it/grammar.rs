@@ -1050,7 +1050,7 @@ fn search_options() {
         "UID SEARCH RETURN (FOO) ALL",
         "Unknown return option at byte 22",
     );
-    wrong("UID SEARCH RETURN ()", "Expected a space at byte 23");
+    wrong("UID SEARCH RETURN ()", "Expected a space at byte 24");
     wrong("UID SEARCH CHARSET ALL", "Expected a space at byte 25");
 }
 
@@ -1073,16 +1073,16 @@ fn quotas() {
         ]),
     );
     wrong("GETQUOTA", "Expected a space at byte 11");
-    wrong("SETQUOTA ann", "Expected a space at byte 14");
-    wrong("SETQUOTA ann (STORAGE)", "Expected a space at byte 23");
-    wrong("SETQUOTA ann (STORAGE -1)", "Expected a limit at byte 24");
+    wrong("SETQUOTA ann", "Expected a space at byte 15");
+    wrong("SETQUOTA ann (STORAGE)", "Expected a space at byte 24");
+    wrong("SETQUOTA ann (STORAGE -1)", "Expected a limit at byte 25");
     wrong(
         "SETQUOTA ann (STORAGE 9223372036854775808)",
-        "Number is too large at byte 24",
+        "Number is too large at byte 25",
     );
     let many = vec!["STORAGE 1"; 17].join(" ");
     wrong(
         &format!("SETQUOTA ann ({many})"),
-        "Too many resources at byte 15",
+        "Too many resources at byte 16",
     );
 }
