@@ -7,7 +7,7 @@ use crate::fold::fold;
 use crate::search::Needle;
 
 /// A collation: which texts are equal, which comes first, and which is part of another.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Comparator {
     /// `i;unicode-casemap` (RFC 5051): neither the case of letters nor the form of characters counts.
     #[default]

@@ -238,6 +238,22 @@ impl<'a> DigestRef<'a> {
         self.text(11)
     }
 
+    /// All that SORT and THREAD compare.
+    pub fn sort_keys(&self) -> SortKeys {
+        SortKeys {
+            sent_date: self.sent_date(),
+            message_id: self.section(4).to_vec(),
+            references: self.section(5).to_vec(),
+            base_subject: self.base_subject().to_owned(),
+            is_reply: self.is_reply(),
+            from: self.from().to_owned(),
+            to: self.to().to_owned(),
+            cc: self.cc().to_owned(),
+            display_from: self.display_from().to_owned(),
+            display_to: self.display_to().to_owned(),
+        }
+    }
+
     /// The beginning of the text, for PREVIEW (RFC 8970).
     pub fn preview(&self) -> &'a str {
         self.text(12)

@@ -34,6 +34,7 @@ mod scan;
 mod search;
 mod sort;
 mod subject;
+pub mod thread;
 mod utf7;
 mod words;
 

@@ -105,8 +105,9 @@ fn address_keys(
                 ..
             } => {
                 let mailbox = key(local);
-                let display = match name {
-                    Some(name) => key(name),
+                // An empty name is as good as none (RFC 5957 §3).
+                let display = match name.map(key).filter(|name| !name.is_empty()) {
+                    Some(name) => name,
                     None if domain.is_empty() => mailbox.clone(),
                     None => key(&[local, b"@", domain].concat()),
                 };

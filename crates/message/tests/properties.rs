@@ -133,6 +133,7 @@ proptest! {
             stored.references().flat_map(|id| [id, b"\n"].concat()).collect();
         prop_assert_eq!(references, made.sort.references);
         prop_assert_eq!(stored.base_subject(), made.sort.base_subject);
+        prop_assert_eq!(stored.sort_keys(), made.sort.clone());
         prop_assert_eq!(stored.display_from(), made.sort.display_from);
         prop_assert_eq!(stored.preview(), made.preview);
         prop_assert_eq!(stored.header_len(), made.header_len);

@@ -132,6 +132,14 @@ fn without_references_the_answered_message_counts() {
     assert_eq!((stored.display_from(), stored.display_to()), ("X@B.C", ""));
 }
 
+/// RFC 5957 §3.
+#[test]
+fn an_empty_name_is_not_what_is_displayed() {
+    let encoded = digest(&crlf(b"From: \"\" <x@b.c>\nTo: =?utf-8?q?=20?= <y>\n\n")).encode();
+    let stored = DigestRef::new(&encoded).expect("a stored digest");
+    assert_eq!((stored.display_from(), stored.display_to()), ("X@B.C", "Y"));
+}
+
 #[test]
 fn the_preview_is_the_beginning_of_what_is_shown() {
     for (message, expected) in [

@@ -150,6 +150,24 @@ impl NumberSet {
         self.ranges.iter().flat_map(|&(from, to)| from..=to)
     }
 
+    /// The numbers at these places, counted from 0, as far as there are any. Linear in ranges.
+    #[must_use]
+    pub fn slice(&self, places: std::ops::Range<usize>) -> Self {
+        let (mut skip, mut left) = (places.start, places.len());
+        let mut some = Self::new();
+        for &(from, to) in &self.ranges {
+            let len = (to - from) as usize + 1;
+            let take = len.saturating_sub(skip).min(left);
+            if take > 0 {
+                let first = from + skip as u32;
+                some.push_range(first, first + (take as u32 - 1));
+            }
+            skip = skip.saturating_sub(len);
+            left -= take;
+        }
+        some
+    }
+
     /// The numbers in both sets. Linear in the ranges of both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
@@ -287,6 +305,9 @@ mod tests {
             assert!(set.iter().eq(model.iter().copied()));
             assert_eq!(set.len(), model.len() as u64);
             assert!((0..64).all(|n| set.contains(n) == model.contains(&n)));
+            let (start, len) = (next() as usize % 24, next() as usize % 24);
+            let some = set.slice(start..start + len);
+            assert!(some.iter().eq(model.iter().copied().skip(start).take(len)));
             let both = set.intersection(&collected);
             assert!(both.iter().eq(model.intersection(&other).copied()));
             let rest = set.difference(&collected);
