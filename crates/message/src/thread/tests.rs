@@ -303,7 +303,7 @@ struct Naive {
 #[derive(Clone, Debug)]
 struct Tree {
     message: Option<usize>,
-    children: Vec<Tree>,
+    children: Vec<Self>,
 }
 
 impl Naive {
@@ -404,7 +404,7 @@ impl Naive {
 
 impl Tree {
     fn text(&self) -> String {
-        let below: Vec<String> = self.children.iter().map(Tree::text).collect();
+        let below: Vec<String> = self.children.iter().map(Self::text).collect();
         let mut text = self
             .message
             .map(|m| (m + 1).to_string())

@@ -1,5 +1,6 @@
 //! IMAP sessions: what a client asks, done with the store.
 
+mod arrange;
 mod binary;
 mod cmd;
 pub mod directives;

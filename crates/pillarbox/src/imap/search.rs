@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use pillarbox_message::{Comparator, DigestRef};
-use pillarbox_model::{BlobId, NumberSet};
+use pillarbox_model::NumberSet;
 use pillarbox_proto::imap::command::Search;
-use pillarbox_store::{Content, Row};
+use pillarbox_store::Row;
 
 use super::matcher::Matcher;
 use super::session::Halt;
@@ -12,7 +12,7 @@ use super::{Endpoint, Refusal, Selected, Session};
 use crate::clock;
 
 /// Messages judged by their rows at one go.
-const ROWS_AT_ONCE: usize = 4_096;
+pub(super) const ROWS_AT_ONCE: usize = 4_096;
 /// Messages whose text is looked at before others get a turn.
 const TEXTS_AT_ONCE: usize = 64;
 
@@ -78,18 +78,20 @@ impl Look<'_> {
                 self.selected
                     .rows_from(&mailbox.read(), candidates, from, ROWS_AT_ONCE);
             next = after;
-            let mut undecided = Vec::new();
+            let (mut matches, mut undecided) = (Vec::new(), Vec::new());
             for (_, row) in &some {
                 match matcher.judge_row(row) {
-                    Some(true) => found.insert(row.uid.0),
+                    Some(true) => matches.push(row.uid.0),
                     Some(false) => {}
                     None => undecided.push(*row),
                 }
             }
             for some in undecided.chunks(TEXTS_AT_ONCE) {
-                self.judge_texts(matcher, some, &mut found).await?;
+                self.judge_texts(matcher, some, &mut matches).await?;
                 tokio::task::yield_now().await;
             }
+            matches.sort_unstable();
+            matches.into_iter().for_each(|uid| found.insert(uid));
             tokio::task::yield_now().await;
         }
         Ok(found)
@@ -100,26 +102,15 @@ impl Look<'_> {
         &self,
         matcher: &Matcher,
         rows: &[Row],
-        found: &mut NumberSet,
+        matches: &mut Vec<u32>,
     ) -> Result<(), Halt> {
-        let store = &self.endpoint.storage.store;
-        let contents = store.contents(rows, true).await?;
-        let mut texts = Vec::with_capacity(rows.len());
-        for content in &contents {
-            texts.push(
-                if matcher.needs_bytes() || DigestRef::new(&content.digest).is_none() {
-                    // Unreadable bytes match no text; FETCH will say that they are unreadable.
-                    store.read(&content.location).await.unwrap_or_default()
-                } else {
-                    Bytes::new()
-                },
-            );
-        }
-        let mut made = Vec::new();
+        // Unreadable bytes match no text; FETCH will say that they are unreadable.
+        let stored = self.stored(rows, matcher.needs_bytes()).await?;
         let mut judge = || {
-            for ((row, content), text) in rows.iter().zip(&contents).zip(&texts) {
-                if judge_text(matcher, row, content, text, &mut made) {
-                    found.insert(row.uid.0);
+            for (row, stored) in rows.iter().zip(&stored) {
+                let digest = DigestRef::new(&stored.digest);
+                if digest.is_some_and(|digest| matcher.judge(row, &digest, &stored.bytes)) {
+                    matches.push(row.uid.0);
                 }
             }
         };
@@ -129,27 +120,43 @@ impl Look<'_> {
         } else {
             judge();
         }
-        self.endpoint.keep_digests(made).await;
         Ok(())
+    }
+
+    /// What is stored of messages, in their order. Digests that are missing are made, and kept for the next time.
+    pub(super) async fn stored(&self, rows: &[Row], bytes: bool) -> Result<Vec<Stored>, Halt> {
+        let store = &self.endpoint.storage.store;
+        let (mut all, mut made) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (row, content) in rows.iter().zip(store.contents(rows, true).await?) {
+            let known = DigestRef::new(&content.digest).is_some();
+            let mut stored = Stored {
+                digest: content.digest,
+                bytes: Bytes::new(),
+                whole: true,
+            };
+            if bytes || !known {
+                stored.bytes = store.read(&content.location).await.unwrap_or_default();
+                // Bytes that could not be read are none: RFC822.SIZE tells.
+                stored.whole = stored.bytes.len() as u64 == u64::from(row.size);
+            }
+            if !known {
+                stored.digest = pillarbox_message::digest(&stored.bytes).encode().into();
+                if stored.whole {
+                    made.push((row.blob, stored.digest.clone()));
+                }
+            }
+            all.push(stored);
+        }
+        self.endpoint.keep_digests(made).await;
+        Ok(all)
     }
 }
 
-/// A digest that had to be made goes to `made`.
-fn judge_text(
-    matcher: &Matcher,
-    row: &Row,
-    content: &Content,
-    text: &Bytes,
-    made: &mut Vec<(BlobId, Bytes)>,
-) -> bool {
-    if let Some(digest) = DigestRef::new(&content.digest) {
-        return matcher.judge(row, &digest, text);
-    }
-    let digest = Bytes::from(pillarbox_message::digest(text).encode());
-    let matches = DigestRef::new(&digest).is_some_and(|digest| matcher.judge(row, &digest, text));
-    // Not of bytes that could not be read: RFC822.SIZE tells.
-    if text.len() as u64 == u64::from(row.size) {
-        made.push((row.blob, digest));
-    }
-    matches
+/// What is stored of a message.
+pub(super) struct Stored {
+    pub(super) digest: Bytes,
+    /// Empty if not asked for, or if it can't be read.
+    pub(super) bytes: Bytes,
+    /// All that was asked for could be read.
+    pub(super) whole: bool,
 }

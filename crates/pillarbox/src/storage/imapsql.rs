@@ -293,6 +293,7 @@ fn build<'t>(
         junk_mailbox,
         auth,
         delivery,
+        keys: Default::default(),
         log: Logger::new("imapsql").with_debug(bound.flag("debug")),
     })))
 }

@@ -4,6 +4,7 @@ mod account_table;
 pub mod engine;
 pub mod imapsql;
 pub(crate) mod incoming;
+pub mod keys;
 pub mod names;
 
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub struct Storage {
     pub auth: Mapping,
     /// What becomes of mail that is delivered.
     pub delivery: Rules,
+    /// What was sorted lately.
+    pub keys: keys::KeyCache,
     /// Under the name of the block.
     pub log: Logger,
 }

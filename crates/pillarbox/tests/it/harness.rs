@@ -122,6 +122,7 @@ fn storage(store: Engine) -> Storage {
         junk_mailbox: MailboxName::from_stored("Junk"),
         auth: mapping(),
         delivery: Rules::new(mapping()),
+        keys: Default::default(),
         log: Logger::new("storage"),
     }
 }

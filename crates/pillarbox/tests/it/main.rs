@@ -29,6 +29,8 @@ mod samples;
 mod sasld;
 mod scram;
 mod session;
+mod sort;
 mod stored;
 mod table;
+mod thread;
 mod transfer;

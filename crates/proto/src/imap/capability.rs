@@ -47,6 +47,13 @@ pub static EXTENSIONS: &[Extension] = &[
     early("ESEARCH", 4731),
     early("SEARCHRES", 5182),
     early("WITHIN", 5032),
+    early("SORT", 5256),
+    early("SORT=DISPLAY", 5957),
+    early("ESORT", 5267),
+    early("THREAD=ORDEREDSUBJECT", 5256),
+    early("THREAD=REFERENCES", 5256),
+    // Of draft-ietf-morg-inthread, by what RFC 5256 says of REFERENCES.
+    early("THREAD=REFS", 5256),
     early("STATUS=SIZE", 8438),
     early("MULTIAPPEND", 3502),
     early("CONDSTORE", 7162),

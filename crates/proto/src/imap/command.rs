@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use pillarbox_model::{Flag, InternalDate, Resource, SequenceSet, SpecialUse};
 
+pub use super::arrange::{PartialRange, SortCriterion, SortKey, ThreadAlgorithm};
+
 /// Bytes of an `astring`, `string` or `atom`: borrowed unless a quoted string had escapes.
 pub type Bytes<'a> = Cow<'a, [u8]>;
 
@@ -136,6 +138,26 @@ pub enum Command<'a> {
         /// What and how.
         search: Search<'a>,
     },
+    /// SORT and UID SORT (RFC 5256 §3).
+    Sort {
+        /// UID SORT.
+        uid: bool,
+        /// In which order: one key or more, the weightiest first.
+        criteria: Vec<SortCriterion>,
+        /// What and how.
+        search: Search<'a>,
+    },
+    /// THREAD and UID THREAD (RFC 5256 §3).
+    Thread {
+        /// UID THREAD.
+        uid: bool,
+        /// How messages are put together.
+        algorithm: ThreadAlgorithm,
+        /// What and how.
+        search: Search<'a>,
+    },
+    /// CANCELUPDATE (RFC 5267 §4.3.5): the tags of searches whose result is no longer followed.
+    CancelUpdate(Vec<Bytes<'a>>),
     /// FETCH and UID FETCH.
     Fetch {
         /// UID FETCH.
@@ -313,6 +335,20 @@ pub struct SearchReturn {
     pub count: bool,
     /// SAVE (RFC 5182).
     pub save: bool,
+    /// CONTEXT (RFC 5267 §4.2): the same search will be made again.
+    pub context: bool,
+    /// UPDATE (RFC 5267 §4.3): changes of the result are to be told.
+    pub update: bool,
+    /// PARTIAL (RFC 9394 §3.1).
+    pub partial: Option<PartialRange>,
+}
+
+impl SearchReturn {
+    /// Whether it asks for something of the result, rather than to do something with it.
+    #[must_use]
+    pub const fn wants_data(&self) -> bool {
+        self.min || self.max || self.all || self.count || self.partial.is_some()
+    }
 }
 
 /// A search key.

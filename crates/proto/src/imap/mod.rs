@@ -1,10 +1,12 @@
 //! IMAP: framing, commands, responses.
 
+mod arrange;
 pub mod capability;
 pub mod command;
 mod date;
 pub mod encode;
 mod fetch;
+mod found;
 pub mod frame;
 mod framer;
 mod lex;

@@ -181,63 +181,6 @@ pub fn permanent_flags<'n>(
     out.extend_from_slice(b"] Flags permitted\r\n");
 }
 
-/// The untagged SEARCH of the base protocol, with the highest mod-sequence if MODSEQ was asked for
-/// (RFC 7162 §3.1.5).
-pub fn search(out: &mut Vec<u8>, found: impl Iterator<Item = u32>, modseq: Option<u64>) {
-    out.extend_from_slice(b"* SEARCH");
-    let start = out.len();
-    for number in found {
-        spaced_number(out, number.into());
-    }
-    if let Some(modseq) = modseq.filter(|_| out.len() > start) {
-        out.extend_from_slice(b" (MODSEQ ");
-        push_number(out, modseq);
-        out.push(b')');
-    }
-    end_line(out);
-}
-
-/// What ESEARCH says: what was asked for and is there (RFC 4731 §3.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Esearch<'a> {
-    /// MIN.
-    pub min: Option<u32>,
-    /// MAX.
-    pub max: Option<u32>,
-    /// COUNT.
-    pub count: Option<u64>,
-    /// ALL, left out if it is empty.
-    pub all: Option<&'a NumberSet>,
-    /// MODSEQ (RFC 7162 §3.1.10).
-    pub modseq: Option<u64>,
-}
-
-/// The answer to SEARCH with RETURN.
-pub fn esearch(out: &mut Vec<u8>, tag: &str, uid: bool, result: &Esearch<'_>) {
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    let tag = tag.replace(|c: char| !c.is_ascii_graphic(), "?");
-    string(out, tag.as_bytes());
-    out.push(b')');
-    if uid {
-        out.extend_from_slice(b" UID");
-    }
-    let mut number = |name: &[u8], value: Option<u64>| {
-        if let Some(value) = value {
-            out.extend_from_slice(name);
-            push_number(out, value);
-        }
-    };
-    number(b" MIN ", result.min.map(u64::from));
-    number(b" MAX ", result.max.map(u64::from));
-    number(b" COUNT ", result.count);
-    number(b" MODSEQ ", result.modseq);
-    if let Some(all) = result.all.filter(|all| !all.is_empty()) {
-        out.extend_from_slice(b" ALL ");
-        push_set(out, all);
-    }
-    end_line(out);
-}
-
 /// The list of [`super::capability::capabilities`].
 pub fn capability(out: &mut Vec<u8>, list: &str) {
     out.extend_from_slice(b"* CAPABILITY ");

@@ -154,6 +154,13 @@ table! {
     SEARCH = Rules::new("SEARCH", States::Selected).steady();
     UID_SEARCH = Rules::new("UID SEARCH", States::Selected);
     UID_SEARCH_NUMBERS = Rules::new("UID SEARCH", States::Selected).steady();
+    SORT = Rules::new("SORT", States::Selected).steady();
+    UID_SORT = Rules::new("UID SORT", States::Selected);
+    UID_SORT_NUMBERS = Rules::new("UID SORT", States::Selected).steady();
+    THREAD = Rules::new("THREAD", States::Selected).steady();
+    UID_THREAD = Rules::new("UID THREAD", States::Selected);
+    UID_THREAD_NUMBERS = Rules::new("UID THREAD", States::Selected).steady();
+    CANCELUPDATE = Rules::new("CANCELUPDATE", States::Selected);
     FETCH = Rules::new("FETCH", States::Selected).steady();
     UID_FETCH = Rules::new("UID FETCH", States::Selected);
     STORE = Rules::new("STORE", States::Selected).steady();
@@ -205,6 +212,13 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         // RFC 7162 §3.2.10.2: its numbers must mean what they meant when it was sent.
         Command::Search { uid: true, search } if search.key.has_numbers() => &UID_SEARCH_NUMBERS,
         Command::Search { uid: true, .. } => &UID_SEARCH,
+        Command::Sort { uid: false, .. } => &SORT,
+        Command::Sort { search, .. } if search.key.has_numbers() => &UID_SORT_NUMBERS,
+        Command::Sort { .. } => &UID_SORT,
+        Command::Thread { uid: false, .. } => &THREAD,
+        Command::Thread { search, .. } if search.key.has_numbers() => &UID_THREAD_NUMBERS,
+        Command::Thread { .. } => &UID_THREAD,
+        Command::CancelUpdate(_) => &CANCELUPDATE,
         Command::Fetch { uid: false, .. } => &FETCH,
         Command::Fetch { uid: true, .. } => &UID_FETCH,
         Command::Store { uid: false, .. } => &STORE,

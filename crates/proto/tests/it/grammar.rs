@@ -28,7 +28,7 @@ pub(crate) fn frame(stream: &[u8]) -> Frame {
 
 /// Checks what a command means; the tag is added.
 #[track_caller]
-fn means(text: &str, expected: &Command<'_>) {
+pub(crate) fn means(text: &str, expected: &Command<'_>) {
     let frame = frame(format!("a1 {text}\r\n").as_bytes());
     let tagged = frame
         .parse()
@@ -39,7 +39,7 @@ fn means(text: &str, expected: &Command<'_>) {
 
 /// Checks what is said about a command that is wrong.
 #[track_caller]
-fn wrong(text: &str, message: &str) {
+pub(crate) fn wrong(text: &str, message: &str) {
     let frame = frame(format!("a1 {text}\r\n").as_bytes());
     match frame.parse() {
         Ok(tagged) => panic!("{text}: {tagged:?}"),
@@ -54,7 +54,7 @@ fn wrong(text: &str, message: &str) {
     }
 }
 
-fn bytes(text: &str) -> Bytes<'_> {
+pub(crate) fn bytes(text: &str) -> Bytes<'_> {
     Cow::Borrowed(text.as_bytes())
 }
 
@@ -127,7 +127,7 @@ fn tags_and_names() {
     wrong("NOOP)", "Expected the end of the command at byte 7");
     for unknown in [
         "XYZZY",
-        "SORT (DATE) UTF-8 ALL",
+        "SORTED (DATE) UTF-8 ALL",
         "UID",
         "UID NOOP",
         "AVERYLONGCOMMANDNAME x",
@@ -1037,6 +1037,7 @@ fn search_options() {
         all: false,
         count: true,
         save: true,
+        ..SearchReturn::default()
     };
     means(
         "UID SEARCH RETURN (MIN max COUNT SAVE) ALL",
@@ -1050,7 +1051,7 @@ fn search_options() {
         "UID SEARCH RETURN (FOO) ALL",
         "Unknown return option at byte 22",
     );
-    wrong("UID SEARCH RETURN ()", "Expected a space at byte 24");
+    wrong("UID SEARCH RETURN ()", "Expected a space at byte 23");
     wrong("UID SEARCH CHARSET ALL", "Expected a space at byte 25");
 }
 

@@ -13,7 +13,7 @@ use crate::grammar;
 
 /// What others can read of a response.
 #[derive(Clone, Copy, PartialEq)]
-enum Known {
+pub(crate) enum Known {
     /// imap-codec and imap-proto read it.
     Both,
     /// Only imap-codec does.
@@ -28,7 +28,7 @@ use Known::{Both, Codec, Neither, Proto};
 
 /// Checks a response to the byte, and that those who know its kind read all of it.
 #[track_caller]
-fn goes_out(known: Known, expected: &str, write: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn goes_out(known: Known, expected: &str, write: impl FnOnce(&mut Vec<u8>)) {
     let mut out = Vec::new();
     write(&mut out);
     assert_eq!(String::from_utf8_lossy(&out), format!("{expected}\r\n"));
@@ -57,7 +57,7 @@ fn name(text: &str) -> MailboxName {
     MailboxName::new(text, Delimiter('/')).unwrap()
 }
 
-fn numbers(ranges: &[(u32, u32)]) -> NumberSet {
+pub(crate) fn numbers(ranges: &[(u32, u32)]) -> NumberSet {
     NumberSet::from_ranges(ranges.iter().copied())
 }
 
@@ -360,8 +360,9 @@ fn search_results() {
                 min: Some(1),
                 max: Some(7),
                 count: Some(4),
-                all: Some(&all),
+                all: Some((&all).into()),
                 modseq: Some(9),
+                partial: None,
             };
             encode::esearch(o, "a1", true, &result);
         },
@@ -370,7 +371,7 @@ fn search_results() {
         let none = NumberSet::new();
         let result = Esearch {
             count: Some(0),
-            all: Some(&none),
+            all: Some((&none).into()),
             ..Esearch::default()
         };
         encode::esearch(o, "a1", false, &result);

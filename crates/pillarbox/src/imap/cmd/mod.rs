@@ -17,6 +17,7 @@ mod quota;
 mod rename;
 mod search;
 mod select;
+mod sort;
 mod starttls;
 mod status;
 mod store;
@@ -75,6 +76,17 @@ pub(super) async fn run(
         Command::Unselect => close::unselect(session),
         Command::Expunge(among) => expunge::expunge(session, among.as_ref()).await,
         Command::Search { uid, search } => search::search(session, tag, uid, &search).await,
+        Command::Sort {
+            uid,
+            criteria,
+            search,
+        } => sort::sort(session, tag, uid, &criteria, &search).await,
+        Command::Thread {
+            uid,
+            algorithm,
+            search,
+        } => sort::thread(session, uid, algorithm, &search).await,
+        Command::CancelUpdate(_) => Err(Refusal::Client("Nothing is followed".into()).into()),
         Command::Fetch {
             uid,
             set,

@@ -1,8 +1,10 @@
-//! SEARCH and UID SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5182): what they answer.
+//! SEARCH and UID SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5182, RFC 9394): what they answer.
 
-use pillarbox_model::NumberSet;
+use std::ops::Range;
+
+use pillarbox_model::{NumberSet, View};
 use pillarbox_proto::imap::command::{Search, SearchReturn};
-use pillarbox_proto::imap::encode::{self, Esearch};
+use pillarbox_proto::imap::encode::{self, Esearch, Numbers};
 
 use super::{Completed, Outcome, Refusal, Session};
 use crate::imap::Selected;
@@ -25,66 +27,153 @@ pub(super) async fn search(
             return Err(halt);
         }
     };
-    let modseq = search.key.has_modseq();
-    answer(session, tag, uid, search.returns, &found, modseq)?;
+    answer(session, &Asked::new(tag, uid, search), &Found::Set(found))?;
     Ok(Completed::default())
 }
 
-/// Writes the answer, and saves the result if asked.
-fn answer(
-    session: &mut Session,
-    tag: &str,
+/// What was found, as UIDs or sequence numbers.
+pub(super) enum Found {
+    /// Ascending.
+    Set(NumberSet),
+    /// As sorted.
+    Sorted(Vec<u32>),
+}
+
+impl Found {
+    /// UIDs as this client names them.
+    fn numbered(&self, view: &View, uid: bool) -> Self {
+        let number = |found: u32| if uid { Some(found) } else { view.seq(found) };
+        match self {
+            Self::Set(uids) => Self::Set(uids.iter().filter_map(number).collect()),
+            Self::Sorted(uids) => Self::Sorted(uids.iter().copied().filter_map(number).collect()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Set(set) => set.len() as usize,
+            Self::Sorted(sorted) => sorted.len(),
+        }
+    }
+
+    fn first(&self) -> Option<u32> {
+        match self {
+            Self::Set(set) => set.first(),
+            Self::Sorted(sorted) => sorted.first().copied(),
+        }
+    }
+
+    fn last(&self) -> Option<u32> {
+        match self {
+            Self::Set(set) => set.last(),
+            Self::Sorted(sorted) => sorted.last().copied(),
+        }
+    }
+
+    /// Those at some places, from 0.
+    fn slice(&self, places: Range<usize>) -> Self {
+        match self {
+            Self::Set(set) => Self::Set(set.slice(places)),
+            Self::Sorted(sorted) => Self::Sorted(sorted.get(places).unwrap_or_default().to_vec()),
+        }
+    }
+
+    fn set(&self) -> NumberSet {
+        match self {
+            Self::Set(set) => set.clone(),
+            Self::Sorted(sorted) => sorted.iter().copied().collect(),
+        }
+    }
+
+    fn wire(&self) -> Numbers<'_> {
+        match self {
+            Self::Set(set) => Numbers::Set(set),
+            Self::Sorted(sorted) => Numbers::Sorted(sorted),
+        }
+    }
+}
+
+/// What was asked of a result.
+pub(super) struct Asked<'a> {
+    tag: &'a str,
     uid: bool,
     returns: Option<SearchReturn>,
-    found: &NumberSet,
-    tells_modseq: bool,
+    /// Whether MODSEQ was among the keys, so that the answer tells it (RFC 7162 §3.1.5).
+    modseq: bool,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(tag: &'a str, uid: bool, search: &Search<'_>) -> Self {
+        Self {
+            tag,
+            uid,
+            returns: search.returns,
+            modseq: search.key.has_modseq(),
+        }
+    }
+}
+
+/// Writes the answer, and saves the result if asked.
+pub(super) fn answer(
+    session: &mut Session,
+    asked: &Asked<'_>,
+    found: &Found,
 ) -> Result<(), Refusal> {
     let selected = session
         .selected
         .as_mut()
         .ok_or(Refusal::State("Nothing is selected"))?;
-    let numbers = selected.names(uid, found);
+    let numbers = found.numbered(&selected.view, asked.uid);
     let out = &mut session.wire.out;
-    let Some(returns) = returns else {
-        let modseq = highest(selected, found, tells_modseq);
-        encode::search(out, numbers.iter(), modseq);
+    let highest = |selected: &Selected, told: &NumberSet| {
+        let highest = asked.modseq.then(|| selected.highest_modseq(told))?;
+        highest.map(|modseq| modseq.0)
+    };
+    let Some(returns) = asked.returns else {
+        let modseq = highest(selected, &found.set());
+        match &numbers {
+            Found::Set(set) => encode::search(out, set.iter(), modseq),
+            Found::Sorted(sorted) => encode::sort(out, sorted.iter().copied(), modseq),
+        }
         return Ok(());
     };
     if returns.save {
         selected.saved = returned(found, returns);
     }
-    let wanted = returns.min || returns.max || returns.all || returns.count;
-    if wanted || !returns.save {
-        let all = returns.all || !wanted;
-        encode::esearch(
-            out,
-            tag,
-            uid,
-            &Esearch {
-                min: numbers.first().filter(|_| returns.min),
-                max: numbers.last().filter(|_| returns.max),
-                count: returns.count.then(|| numbers.len()),
-                all: (all && !numbers.is_empty()).then_some(&numbers),
-                modseq: highest(selected, &returned(found, returns), tells_modseq),
-            },
-        );
+    if returns.wants_data() {
+        let part = returns.partial.map(|range| {
+            let places = range.within(numbers.len());
+            (range, numbers.slice(places))
+        });
+        let result = Esearch {
+            min: numbers.first().filter(|_| returns.min),
+            max: numbers.last().filter(|_| returns.max),
+            count: returns.count.then(|| numbers.len() as u64),
+            all: returns.all.then(|| numbers.wire()),
+            partial: part.as_ref().map(|(range, part)| (*range, part.wire())),
+            modseq: highest(selected, &returned(found, returns)),
+        };
+        encode::esearch(out, asked.tag, asked.uid, &result);
     }
     Ok(())
 }
 
-/// What SEARCH with MODSEQ says of the messages that it tells of (RFC 7162 §3.1.5).
-fn highest(selected: &Selected, told: &NumberSet, tells_modseq: bool) -> Option<u64> {
-    let highest = tells_modseq.then(|| selected.highest_modseq(told))?;
-    highest.map(|modseq| modseq.0)
-}
-
-/// The messages that the answer is about: with MIN or MAX and neither ALL nor COUNT, only those. They are
-/// what `$` becomes (RFC 5182 §2.4), and whose mod-sequence is told (RFC 4731 §3.2).
-fn returned(found: &NumberSet, returns: SearchReturn) -> NumberSet {
-    if returns.all || returns.count || !(returns.min || returns.max) {
-        return found.clone();
+/// The messages that the answer is about: all, unless only MIN, MAX or PARTIAL are asked for. They are what `$`
+/// becomes (RFC 5182 §2.4, RFC 9394 §3.2), and whose mod-sequence is told (RFC 4731 §3.2).
+fn returned(found: &Found, returns: SearchReturn) -> NumberSet {
+    if returns.all || returns.count || !returns.wants_data() {
+        return found.set();
     }
-    let min = found.first().filter(|_| returns.min);
-    let max = found.last().filter(|_| returns.max);
-    min.into_iter().chain(max).collect()
+    let part = returns
+        .partial
+        .map(|range| found.slice(range.within(found.len())));
+    let ends = [
+        found.first().filter(|_| returns.min),
+        found.last().filter(|_| returns.max),
+    ];
+    let mut returned = part.map(|part| part.set()).unwrap_or_default();
+    ends.into_iter()
+        .flatten()
+        .for_each(|uid| returned.insert(uid));
+    returned
 }

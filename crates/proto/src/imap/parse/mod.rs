@@ -6,6 +6,7 @@ mod mailbox;
 mod message;
 mod quota;
 mod search;
+mod sort;
 
 use std::borrow::Cow;
 
@@ -151,9 +152,10 @@ fn command<'a>(name: &str, cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>
 type Arguments<'a> = fn(&mut Cursor<'a>) -> Parsed<Command<'a>>;
 
 fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
-    let commands: [(&[u8], Arguments<'a>); 23] = [
+    let commands: [(&[u8], Arguments<'a>); 26] = [
         (b"APPEND", message::append),
         (b"AUTHENTICATE", authenticate),
+        (b"CANCELUPDATE", sort::cancel_update),
         (b"COPY", |c| message::copy(c, false, false)),
         (b"CREATE", mailbox::create),
         (b"DELETE", |c| mailbox_name(c).map(Command::Delete)),
@@ -171,9 +173,11 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"SEARCH", |c| search::search(c, false)),
         (b"SELECT", |c| mailbox::select(c, false)),
         (b"SETQUOTA", quota::set_quota),
+        (b"SORT", |c| sort::sort(c, false)),
         (b"STATUS", mailbox::status),
         (b"STORE", |c| message::store(c, false)),
         (b"SUBSCRIBE", |c| mailbox_name(c).map(Command::Subscribe)),
+        (b"THREAD", |c| sort::thread(c, false)),
         (b"UNSUBSCRIBE", |c| {
             mailbox_name(c).map(Command::Unsubscribe)
         }),
@@ -186,7 +190,7 @@ fn uid_command<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
     cursor.space()?;
     let name = cursor.atom("Expected a command after UID")?;
     let mut buffer = [0; NAME_BYTES];
-    let commands: [(&[u8], Arguments<'a>); 6] = [
+    let commands: [(&[u8], Arguments<'a>); 8] = [
         (b"COPY", |c| message::copy(c, true, false)),
         (b"EXPUNGE", |c| {
             c.sequence_set().map(Some).map(Command::Expunge)
@@ -194,7 +198,9 @@ fn uid_command<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
         (b"FETCH", |c| fetch::fetch(c, true)),
         (b"MOVE", |c| message::copy(c, true, true)),
         (b"SEARCH", |c| search::search(c, true)),
+        (b"SORT", |c| sort::sort(c, true)),
         (b"STORE", |c| message::store(c, true)),
+        (b"THREAD", |c| sort::thread(c, true)),
     ];
     run(&commands, capitals(name, &mut buffer), cursor)
 }

@@ -1,10 +1,10 @@
-//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162).
+//! SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 5267, RFC 7162, RFC 9394).
 
 use std::borrow::Cow;
 
 use pillarbox_model::{Flag, Flags, SequenceSet, limit};
 
-use crate::imap::command::{Bytes, Command, Search, SearchKey, SearchReturn};
+use crate::imap::command::{Bytes, Command, PartialRange, Search, SearchKey, SearchReturn};
 use crate::imap::date::date;
 use crate::imap::lex::{Cursor, Parsed};
 
@@ -13,12 +13,7 @@ use crate::imap::lex::{Cursor, Parsed};
 ///          [SP "CHARSET" SP charset] 1*(SP search-key)
 /// ```
 pub(super) fn search<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'a>> {
-    let mut returns = None;
-    if cursor.word("RETURN") {
-        cursor.space()?;
-        returns = Some(return_options(cursor)?);
-        cursor.space()?;
-    }
+    let returns = returns(cursor)?;
     let mut charset = None;
     if cursor.word("CHARSET") {
         cursor.space()?;
@@ -36,23 +31,66 @@ pub(super) fn search<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'
     })
 }
 
-/// `RETURN ()` means ALL (RFC 4731 §3.1).
+/// `["RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" SP]` (RFC 4466 §2.6.1)
+pub(super) fn returns(cursor: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
+    if !cursor.word("RETURN") {
+        return Ok(None);
+    }
+    cursor.space()?;
+    let returns = return_options(cursor)?;
+    cursor.space()?;
+    Ok(Some(returns))
+}
+
+/// `RETURN ()` means ALL (RFC 4731 §3.1), and so does one that only says what to do with the result from then on:
+/// whoever is told of changes has to know of what.
 fn return_options(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     let mut returns = SearchReturn::default();
     cursor.list("Expected return options", |cursor| {
+        let at = cursor.position();
         let option = match () {
             () if cursor.word("MIN") => &mut returns.min,
             () if cursor.word("MAX") => &mut returns.max,
             () if cursor.word("ALL") => &mut returns.all,
             () if cursor.word("COUNT") => &mut returns.count,
             () if cursor.word("SAVE") => &mut returns.save,
+            () if cursor.word("CONTEXT") => &mut returns.context,
+            () if cursor.word("UPDATE") => &mut returns.update,
+            () if cursor.word("PARTIAL") => {
+                cursor.space()?;
+                let earlier = returns.partial.replace(partial_range(cursor)?);
+                return one_range(cursor, at, earlier.is_some() || returns.all);
+            }
             () => return cursor.fail("Unknown return option"),
         };
         *option = true;
-        Ok(())
+        one_range(cursor, at, returns.all && returns.partial.is_some())
     })?;
-    returns.all |= returns == SearchReturn::default();
+    returns.all |= !returns.wants_data() && !returns.save;
     Ok(returns)
+}
+
+/// One PARTIAL or one ALL, not both (RFC 9394 §3.1).
+fn one_range(cursor: &Cursor<'_>, at: usize, another: bool) -> Parsed<()> {
+    match another {
+        true => cursor.fail_at(at, "Only one of PARTIAL and ALL is allowed, and once"),
+        false => Ok(()),
+    }
+}
+
+/// ```abnf
+/// partial-range = nz-number ":" nz-number / MINUS nz-number ":" MINUS nz-number
+/// ```
+/// (RFC 9394 §4)
+pub(super) fn partial_range(cursor: &mut Cursor<'_>) -> Parsed<PartialRange> {
+    let from_end = cursor.eat(b'-');
+    let from = cursor.nz_number("Expected a place in the result")?;
+    cursor.expect(b':', "Expected :")?;
+    if from_end {
+        cursor.expect(b'-', "Expected -")?;
+    }
+    let to = cursor.nz_number("Expected a place in the result")?;
+    Ok(PartialRange { from, to, from_end })
 }
 
 /// What waits for the key that is read.
@@ -74,7 +112,7 @@ type Alternatives<'a> = Vec<SearchKey<'a>>;
 ///
 /// With a stack of its own, since clients write chains of hundreds of ORs; these become a tree of
 /// little depth, so that nobody has to recurse deeply over it.
-fn keys<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+pub(super) fn keys<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
     let mut stack = vec![Pending::List(Vec::new())];
     for _ in 0..limit::SEARCH_KEYS {
         if let Some(opened) = open(cursor)? {

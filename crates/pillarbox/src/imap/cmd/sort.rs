@@ -1,0 +1,49 @@
+//! SORT and THREAD (RFC 5256 §3), also with RETURN (RFC 5267 §3).
+
+use pillarbox_model::NumberSet;
+use pillarbox_proto::imap::command::{Search, SortCriterion, ThreadAlgorithm};
+use pillarbox_proto::imap::encode::{self, ThreadPiece};
+
+use super::search::{Asked, Found, answer};
+use super::{Completed, Outcome, Session};
+
+/// SORT.
+pub(super) async fn sort(
+    session: &mut Session,
+    tag: &str,
+    uid: bool,
+    criteria: &[SortCriterion],
+    search: &Search<'_>,
+) -> Outcome {
+    let mut look = session.look()?;
+    let found = look.search(search).await?;
+    let sorted = look.sort(&found, criteria).await?;
+    answer(
+        session,
+        &Asked::new(tag, uid, search),
+        &Found::Sorted(sorted),
+    )?;
+    Ok(Completed::default())
+}
+
+/// THREAD.
+pub(super) async fn thread(
+    session: &mut Session,
+    uid: bool,
+    algorithm: ThreadAlgorithm,
+    search: &Search<'_>,
+) -> Outcome {
+    let mut look = session.look()?;
+    let found: NumberSet = look.search(search).await?;
+    let pieces = look.thread(&found, algorithm).await?;
+    let view = &session.selected()?.view;
+    let pieces: Vec<_> = pieces
+        .into_iter()
+        .filter_map(|piece| match piece {
+            ThreadPiece::Number(found) if !uid => view.seq(found).map(ThreadPiece::Number),
+            other => Some(other),
+        })
+        .collect();
+    encode::thread(&mut session.wire.out, pieces.into_iter());
+    Ok(Completed::default())
+}

@@ -1,0 +1,161 @@
+//! What was found, as SEARCH, SORT and THREAD say it (RFC 3501 §7.2.5, RFC 4731, RFC 5256 §4, RFC 5267).
+
+use pillarbox_model::NumberSet;
+
+use super::command::PartialRange;
+use super::encode::{end_line, push_number, push_set, spaced_number, string};
+
+/// The untagged SEARCH of the base protocol, with the highest mod-sequence if MODSEQ was asked for
+/// (RFC 7162 §3.1.5).
+pub fn search(out: &mut Vec<u8>, found: impl Iterator<Item = u32>, modseq: Option<u64>) {
+    numbers(out, b"* SEARCH", found, modseq);
+}
+
+fn numbers(out: &mut Vec<u8>, name: &[u8], found: impl Iterator<Item = u32>, modseq: Option<u64>) {
+    out.extend_from_slice(name);
+    let start = out.len();
+    for number in found {
+        spaced_number(out, number.into());
+    }
+    if let Some(modseq) = modseq.filter(|_| out.len() > start) {
+        out.extend_from_slice(b" (MODSEQ ");
+        push_number(out, modseq);
+        out.push(b')');
+    }
+    end_line(out);
+}
+
+/// Numbers of a result, in its order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Numbers<'a> {
+    /// Ascending.
+    Set(&'a NumberSet),
+    /// As sorted (RFC 5267 §3.2).
+    Sorted(&'a [u32]),
+}
+
+impl Numbers<'_> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Set(set) => set.ranges().is_empty(),
+            Self::Sorted(numbers) => numbers.is_empty(),
+        }
+    }
+
+    /// As `sequence-set`. In a sorted one only neighbours that ascend make a range, so that taking it apart gives
+    /// the same order (RFC 5267 §3.2).
+    fn push(&self, out: &mut Vec<u8>) {
+        let numbers = match self {
+            Self::Set(set) => return push_set(out, set),
+            Self::Sorted(numbers) => numbers,
+        };
+        for (index, run) in numbers
+            .chunk_by(|a, b| a.checked_add(1) == Some(*b))
+            .enumerate()
+        {
+            if index > 0 {
+                out.push(b',');
+            }
+            push_number(out, run[0].into());
+            if let [_, .., last] = run {
+                out.push(b':');
+                push_number(out, (*last).into());
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a NumberSet> for Numbers<'a> {
+    fn from(set: &'a NumberSet) -> Self {
+        Self::Set(set)
+    }
+}
+
+/// What ESEARCH says: what was asked for and is there (RFC 4731 §3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Esearch<'a> {
+    /// MIN.
+    pub min: Option<u32>,
+    /// MAX.
+    pub max: Option<u32>,
+    /// COUNT.
+    pub count: Option<u64>,
+    /// ALL, left out if it is empty.
+    pub all: Option<Numbers<'a>>,
+    /// PARTIAL: the range asked for, and what is in it (RFC 9394 §3.1).
+    pub partial: Option<(PartialRange, Numbers<'a>)>,
+    /// MODSEQ (RFC 7162 §3.1.10).
+    pub modseq: Option<u64>,
+}
+
+/// The answer to SEARCH and SORT with RETURN.
+pub fn esearch(out: &mut Vec<u8>, tag: &str, uid: bool, result: &Esearch<'_>) {
+    push_esearch_head(out, tag, uid);
+    let mut number = |name: &[u8], value: Option<u64>| {
+        if let Some(value) = value {
+            out.extend_from_slice(name);
+            push_number(out, value);
+        }
+    };
+    number(b" MIN ", result.min.map(u64::from));
+    number(b" MAX ", result.max.map(u64::from));
+    number(b" COUNT ", result.count);
+    number(b" MODSEQ ", result.modseq);
+    if let Some(all) = result.all.filter(|all| !all.is_empty()) {
+        out.extend_from_slice(b" ALL ");
+        all.push(out);
+    }
+    if let Some((range, numbers)) = result.partial {
+        out.extend_from_slice(format!(" PARTIAL ({range} ").as_bytes());
+        match numbers.is_empty() {
+            true => out.extend_from_slice(b"NIL"),
+            false => numbers.push(out),
+        }
+        out.push(b')');
+    }
+    end_line(out);
+}
+
+fn push_esearch_head(out: &mut Vec<u8>, tag: &str, uid: bool) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    let tag = tag.replace(|c: char| !c.is_ascii_graphic(), "?");
+    string(out, tag.as_bytes());
+    out.push(b')');
+    if uid {
+        out.extend_from_slice(b" UID");
+    }
+}
+
+/// The answer to SORT (RFC 5256 §4), with the highest mod-sequence if MODSEQ was asked for (RFC 7162 §3.1.9).
+pub fn sort(out: &mut Vec<u8>, found: impl Iterator<Item = u32>, modseq: Option<u64>) {
+    numbers(out, b"* SORT", found, modseq);
+}
+
+/// A piece of what THREAD answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ThreadPiece {
+    /// A list of members begins.
+    Open,
+    /// The next member, a child of the one before it in the same list.
+    Number(u32),
+    /// The list ends.
+    Close,
+}
+
+/// The answer to THREAD (RFC 5256 §4), of pieces in their order.
+pub fn thread(out: &mut Vec<u8>, pieces: impl Iterator<Item = ThreadPiece>) {
+    out.extend_from_slice(b"* THREAD");
+    let mut before = None;
+    for piece in pieces {
+        if matches!(before, None | Some(ThreadPiece::Number(_))) && piece != ThreadPiece::Close {
+            out.push(b' ');
+        }
+        match piece {
+            ThreadPiece::Open => out.push(b'('),
+            ThreadPiece::Number(number) => push_number(out, number.into()),
+            ThreadPiece::Close => out.push(b')'),
+        }
+        before = Some(piece);
+    }
+    end_line(out);
+}
