@@ -28,7 +28,7 @@ pub(crate) struct Server {
     endpoint: Arc<Endpoint>,
     shutdown: Shutdown,
     quota: Arc<Quota>,
-    _directory: tempfile::TempDir,
+    _directory: Arc<tempfile::TempDir>,
 }
 
 impl Server {
@@ -39,7 +39,15 @@ impl Server {
 
     /// Starts one with other settings.
     pub(crate) fn with(change: impl FnOnce(&mut Endpoint)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::made(Arc::new(tempfile::tempdir().unwrap()), change)
+    }
+
+    /// Starts one over what another kept there, if one did.
+    pub(crate) fn over(directory: Arc<tempfile::TempDir>) -> Self {
+        Self::made(directory, |_| {})
+    }
+
+    fn made(directory: Arc<tempfile::TempDir>, change: impl FnOnce(&mut Endpoint)) -> Self {
         let blobs = Pack::open(Options::new(&directory.path().join("messages"))).unwrap();
         let settings = Settings::new(&directory.path().join("index.db"));
         let store = Engine::open(settings, Arc::new(blobs)).unwrap();
@@ -50,6 +58,13 @@ impl Server {
             shutdown: Shutdown::default(),
             quota: Arc::default(),
             _directory: directory,
+        }
+    }
+
+    /// Waits until no more sessions than this are left: those whose clients are gone have ended.
+    pub(crate) async fn down_to(&self, sessions: usize) {
+        while Arc::strong_count(&self.endpoint) > 1 + sessions {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

@@ -13,6 +13,7 @@ mod judge;
 mod lmtp;
 mod login;
 mod model;
+mod model_sync;
 mod names;
 mod pitfalls_extensions;
 mod pitfalls_mailboxes;
