@@ -7,10 +7,16 @@ use crate::NumberSet;
 /// Sequence numbers exist only here: number `n` is the `n`th UID of the view, and it changes only
 /// when the client is sent an EXPUNGE or VANISHED (RFC 3501 §7.4.1). Kept as runs of consecutive
 /// UIDs, so a mailbox in which little was expunged costs a few bytes, and the worst one 8 a message.
+///
+/// Of a client that uses no numbers (RFC 9586) nothing is kept but how many messages it knows of and
+/// the last UID. Each UID up to that one passes for a message then, and for its own number; which of
+/// them are there, the mailbox knows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct View {
     runs: Vec<Run>,
     len: u32,
+    /// The last UID, where there are no numbers.
+    without_numbers: Option<u32>,
 }
 
 /// UIDs `uid..` with numbers `seq..`, up to where the next run starts.
@@ -28,6 +34,22 @@ impl View {
         view
     }
 
+    /// The view of a client without numbers, which knows of so many messages, up to this UID.
+    #[must_use]
+    pub const fn without_numbers(len: u32, last_uid: u32) -> Self {
+        Self {
+            runs: Vec::new(),
+            len,
+            without_numbers: Some(last_uid),
+        }
+    }
+
+    /// Whether it has sequence numbers.
+    #[must_use]
+    pub const fn has_numbers(&self) -> bool {
+        self.without_numbers.is_none()
+    }
+
     /// How many messages the client knows of (what EXISTS last said).
     #[must_use]
     pub const fn len(&self) -> u32 {
@@ -43,9 +65,9 @@ impl View {
     /// The highest UID, or 0.
     #[must_use]
     pub fn last_uid(&self) -> u32 {
-        self.runs
-            .last()
-            .map_or(0, |run| run.uid + (self.len - run.seq))
+        let last = |run: &Run| run.uid + (self.len - run.seq);
+        self.without_numbers
+            .unwrap_or_else(|| self.runs.last().map_or(0, last))
     }
 
     /// Adds new messages at the end, by ranges of UIDs with both ends included. They ascend and are
@@ -63,6 +85,9 @@ impl View {
     /// The UID at a sequence number.
     #[must_use]
     pub fn uid(&self, seq: u32) -> Option<u32> {
+        if let Some(last) = self.without_numbers {
+            return (1..=last).contains(&seq).then_some(seq);
+        }
         if seq == 0 || seq > self.len {
             return None;
         }
@@ -73,6 +98,9 @@ impl View {
     /// The sequence number of a UID.
     #[must_use]
     pub fn seq(&self, uid: u32) -> Option<u32> {
+        if let Some(last) = self.without_numbers {
+            return (1..=last).contains(&uid).then_some(uid);
+        }
         let index = self
             .runs
             .partition_point(|run| run.uid <= uid)
@@ -144,10 +172,12 @@ impl View {
 
     /// The UIDs as ranges with both ends included, ascending.
     pub fn ranges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        (0..self.runs.len()).map(|index| {
+        let runs = (0..self.runs.len()).map(|index| {
             let run = self.runs[index];
             (run.uid, run.uid + (self.end_of(index) - run.seq) - 1)
-        })
+        });
+        let all = self.without_numbers.filter(|last| *last > 0);
+        runs.chain(all.map(|last| (1, last)))
     }
 
     /// The UIDs of the view that are in `uids`.
@@ -160,6 +190,10 @@ impl View {
     /// error (RFC 3501 §9, `seq-number`).
     #[must_use]
     pub fn uids_at(&self, seqs: &NumberSet) -> Option<NumberSet> {
+        if let Some(last) = self.without_numbers {
+            let all = seqs.last().is_none_or(|seq| seq <= last);
+            return all.then(|| seqs.clone());
+        }
         if seqs.last().is_some_and(|last| last > self.len) || seqs.first() == Some(0) {
             return None;
         }
@@ -246,6 +280,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// RFC 9586: nothing is kept for each message, however many gaps there are.
+    #[test]
+    fn without_numbers_a_uid_stands_for_itself_and_no_map_is_built() {
+        let view = View::without_numbers(1_000_000, 4_000_000);
+        assert_eq!(view.runs.capacity(), 0);
+        assert_eq!((view.len(), view.last_uid()), (1_000_000, 4_000_000));
+        assert_eq!((view.seq(7), view.uid(7)), (Some(7), Some(7)));
+        assert_eq!((view.seq(4_000_001), view.seq(0)), (None, None));
+        let some = NumberSet::range(3_999_999..=4_000_002);
+        assert_eq!(view.known_among(&some).to_string(), "3999999:4000000");
+        assert!(view.ranges().eq([(1, 4_000_000)]));
+        assert!(View::without_numbers(0, 0).ranges().next().is_none());
+        assert!(!view.has_numbers() && View::default().has_numbers());
     }
 
     #[test]

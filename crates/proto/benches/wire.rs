@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use pillarbox_model::{Flags, InternalDate, KeywordTable};
-use pillarbox_proto::imap::encode::Fetch;
+use pillarbox_proto::imap::encode::{Dialect, Fetch};
 use pillarbox_proto::imap::frame::{Event, FrameLimits, Framer};
 
 /// Repeats of each measurement.
@@ -26,7 +26,7 @@ fn main() {
         if out.len() > 1_000_000 {
             out.clear();
         }
-        let mut fetch = Fetch::begin(&mut out, number);
+        let mut fetch = Fetch::begin(&mut out, number, Dialect::default());
         fetch.uid(number + 7);
         fetch.flags(table.names_of(flags[number as usize % flags.len()]));
         fetch.end();
@@ -36,7 +36,7 @@ fn main() {
         if out.len() > 1_000_000 {
             out.clear();
         }
-        let mut fetch = Fetch::begin(&mut out, number);
+        let mut fetch = Fetch::begin(&mut out, number, Dialect::default());
         fetch.uid(number);
         fetch.internal_date(InternalDate::utc(number.into()));
         fetch.size(number.into());

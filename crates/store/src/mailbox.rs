@@ -416,6 +416,20 @@ impl Rows<'_> {
         NumberSet::from_ranges(missing)
     }
 
+    /// Which messages were expunged after `modseq`, which is the last that some member was told;
+    /// `None` if that is too long ago, and it can't be known here.
+    #[must_use]
+    pub fn departed_since(&self, modseq: ModSeq) -> Option<NumberSet> {
+        let departed = self.state.departed.since(modseq.0)?;
+        Some(NumberSet::from_ranges(departed.map(|uid| (uid, uid))))
+    }
+
+    /// The highest UID; 0 if there is no message.
+    #[must_use]
+    pub fn last_uid(&self) -> u32 {
+        self.state.rows.last_uid()
+    }
+
     /// The rows changed after `modseq`, ascending by UID. Passes over chunks in which nothing did.
     pub fn changed_since(&self, modseq: ModSeq) -> impl Iterator<Item = Row> + '_ {
         self.changed_above(0, modseq)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pillarbox_message::{DigestRef, SectionText as Text, digest, header_fields};
 use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, Rights, SequenceSet};
 use pillarbox_proto::imap::command::{FetchItem, FetchModifier, Rfc822, Section, SectionText};
-use pillarbox_proto::imap::encode::{self, Fetch};
+use pillarbox_proto::imap::encode::{self, Dialect, Fetch};
 use pillarbox_store::{self as store, Content, FlagAction, Row, Rows};
 
 use super::binary::{self, Decoded};
@@ -49,8 +49,8 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds what a change of flags makes the answer say too.
-    fn tell_flags(&mut self, condstore: bool) {
-        for item in told_flags(condstore) {
+    fn tell_flags(&mut self, dialect: Dialect) {
+        for item in told_flags(dialect) {
             if !self.items.contains(item) {
                 self.items.push(item.clone());
                 self.labels.push(Vec::new());
@@ -94,11 +94,13 @@ fn marks_seen(item: &FetchItem<'_>) -> bool {
 }
 
 /// What is told of a message whose flags changed. Who knows mod-sequences is told the UID as well, whether they
-/// named the message by it or not (RFC 7162 §3.2.4).
-pub(super) const fn told_flags(condstore: bool) -> &'static [FetchItem<'static>] {
-    match condstore {
-        true => &[FetchItem::Uid, FetchItem::Flags, FetchItem::ModSeq],
-        false => &[FetchItem::Flags],
+/// named the message by it or not (RFC 7162 §3.2.4); but not as an item where the answer begins with it (RFC
+/// 9586 §3.3).
+pub(super) const fn told_flags(dialect: Dialect) -> &'static [FetchItem<'static>] {
+    match (dialect.condstore, dialect.uid_only) {
+        (true, false) => &[FetchItem::Uid, FetchItem::Flags, FetchItem::ModSeq],
+        (true, true) => &[FetchItem::Flags, FetchItem::ModSeq],
+        (false, _) => &[FetchItem::Flags],
     }
 }
 
@@ -122,14 +124,15 @@ pub(super) async fn fetch(
             items.push(FetchItem::ModSeq);
         }
     }
-    let mut plan = Plan::new(uid, &items);
+    // Where the answer begins with the UID, it is no item unless asked for (RFC 9586 §3.3).
+    let mut plan = Plan::new(uid && !session.dialect.uid_only, &items);
     let silent = if plan.marks_seen {
         mark_seen(session, &uids).await?
     } else {
         None
     };
     if silent.is_some() {
-        plan.tell_flags(session.dialect.condstore);
+        plan.tell_flags(session.dialect);
     }
     if plan.digest {
         let failed = fetch_contents(session, &uids, &plan).await?;
@@ -203,7 +206,7 @@ async fn fetch_rows(session: &mut Session, uids: &NumberSet, plan: &Plan<'_>) ->
             let rows = mailbox.read();
             let (some, next) = selected.rows_from(&rows, uids, from, ROWS_AT_ONCE);
             for (seq, row) in &some {
-                let mut fetch = Fetch::begin(&mut session.wire.out, *seq);
+                let mut fetch = Fetch::begin(&mut session.wire.out, *seq, session.dialect);
                 plan.items
                     .iter()
                     .for_each(|item| write_row(&mut fetch, item, row, &rows));
@@ -319,7 +322,7 @@ async fn write_message(
     bytes: &Bytes,
 ) -> Result<(), Halt> {
     let mailbox = session.selected()?.member.mailbox().clone();
-    let mut fetch = Fetch::begin(&mut session.wire.out, seq);
+    let mut fetch = Fetch::begin(&mut session.wire.out, seq, session.dialect);
     for (item, label) in plan.items.iter().zip(&plan.labels) {
         let found = match item {
             FetchItem::Envelope => {
@@ -462,7 +465,8 @@ impl Selected {
         let first = uids.ranges().partition_point(|&(_, to)| to < from);
         for &(start, end) in &uids.ranges()[first..] {
             let start = start.max(from);
-            if rows.expunged_modseq() <= self.told_expunges {
+            // Without numbers nobody can tell, and none is asked, which UIDs once were.
+            if rows.expunged_modseq() <= self.told_expunges || !self.view.has_numbers() {
                 for row in rows.range(start, end) {
                     if found.len() == most {
                         return (found, Some(row.uid.0));

@@ -28,6 +28,8 @@ pub(crate) enum Refusal {
     },
     /// A number of something that has a limit.
     Limit(&'static str),
+    /// Messages are named by number, which the client has given up (RFC 9586 §3).
+    UidRequired,
     /// SEARCH in a charset that is not known (RFC 3501 §6.4.4).
     Charset,
     /// A part in an encoding that nobody here knows (RFC 3516 §4.3).
@@ -99,6 +101,10 @@ impl Refusal {
                 format!("The message is larger than the limit of {limit_bytes} bytes"),
             ),
             Self::Limit(text) => no(Code::Limit, *text),
+            Self::UidRequired => bad(
+                Some(Code::UidRequired),
+                "UIDONLY is enabled: name messages by UID",
+            ),
             Self::Charset => no(
                 Code::BadCharset(&["US-ASCII", "UTF-8"]),
                 "The charset is not known",

@@ -3,7 +3,7 @@
 use std::io;
 
 use pillarbox_model::{ModSeq, NumberSet, SequenceSet};
-use pillarbox_proto::imap::command::{FetchItem, SelectParameter};
+use pillarbox_proto::imap::command::SelectParameter;
 use pillarbox_proto::imap::encode;
 
 use super::session::Halt;
@@ -56,8 +56,7 @@ impl Session {
         self.tell_earlier(&unsure, since).await?;
         let selected = self.selected()?;
         let changed = selected.changed_among(&selected.view.known_among(&uids), since);
-        let items = [FetchItem::Uid, FetchItem::Flags, FetchItem::ModSeq];
-        fetch::tell_items(self, &changed, &items).await
+        fetch::tell_items(self, &changed, fetch::told_flags(self.dialect)).await
     }
 
     /// VANISHED (EARLIER): which of the UIDs were expunged after `since`, or, if that is too long ago, which are
@@ -80,12 +79,23 @@ impl Session {
             true => remembered.uids,
             false => uids,
         };
-        let gone = gone.difference(&NumberSet::from_ranges(self.selected()?.view.ranges()));
+        let gone = self.selected()?.outside_view(&gone);
         Ok(tell_vanished(&mut self.wire, true, &gone).await?)
     }
 }
 
 impl Selected {
+    /// Those of `uids` that the client does not take for messages of its view.
+    fn outside_view(&self, uids: &NumberSet) -> NumberSet {
+        if self.view.has_numbers() {
+            return uids.difference(&NumberSet::from_ranges(self.view.ranges()));
+        }
+        let rows = self.member.mailbox().read();
+        let untold = rows.departed_since(self.told_expunges).unwrap_or_default();
+        let missing = rows.missing_among(uids.ranges().iter().copied());
+        missing.difference(&untold)
+    }
+
     /// The UIDs that a set names, whether there still are such messages or not: `*` is the last that there ever
     /// was.
     pub(super) fn ever_named(&self, set: &SequenceSet) -> NumberSet {

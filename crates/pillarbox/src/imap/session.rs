@@ -78,11 +78,17 @@ impl Selected {
     /// The mailbox as these rows of it are: all is told, and nothing saved. Who looks through a mailbox that is
     /// not selected makes one for that long. Nothing may be changed in it.
     pub(crate) fn new(member: Member, rows: &Rows<'_>, read_only: bool) -> Self {
+        let view = View::new(rows.uid_ranges());
+        Self::over(member, rows, read_only, view)
+    }
+
+    /// As [`Self::new`], with a view of these rows that is made already.
+    pub(crate) fn over(member: Member, rows: &Rows<'_>, read_only: bool, view: View) -> Self {
         Self {
             member,
             rights: Rights::READ,
             read_only,
-            view: View::new(rows.uid_ranges()),
+            view,
             told: rows.highest_modseq(),
             told_expunges: rows.highest_modseq(),
             told_uids: rows.uid_next() - 1,

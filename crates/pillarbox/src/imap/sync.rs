@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pillarbox_model::{Flags, KeywordTable, ModSeq, NumberSet};
+use pillarbox_model::{Flags, KeywordTable, ModSeq, NumberSet, View};
 use pillarbox_proto::imap::encode::{self, Dialect, Fetch};
 use pillarbox_store::Rows;
 
@@ -37,8 +37,16 @@ impl Session {
                 .error("refresh failed", &[("reason", &Text(error))]);
         }
         let dialect = self.dialect;
-        let news = selected.take_in(&mailbox.read(), expunge_allowed);
-        if dialect.qresync {
+        if dialect.uid_only && !expunge_allowed {
+            // All that would be steady is refused, and the news can wait: so that it is told as of one moment,
+            // from which the next goes on.
+            return Ok(());
+        }
+        let Some(news) = selected.take_in(&mailbox.read(), expunge_allowed) else {
+            self.say_bye(None, "Too much was expunged meanwhile, connect again");
+            return Ok(());
+        };
+        if dialect.qresync || dialect.uid_only {
             resync::tell_vanished(&mut self.wire, false, &news.gone).await?;
         } else {
             for some in news.expunged.chunks(AT_ONCE) {
@@ -64,6 +72,19 @@ impl Session {
         // Not under the lock: what all sessions know to be gone is forgotten here.
         selected.member.synced(selected.told_expunges);
         self.wire.flush_if_full().await
+    }
+}
+
+impl Session {
+    /// No sequence numbers from now on, either way (RFC 9586 §3). What happened so far is told by them.
+    pub(super) async fn give_up_numbers(&mut self) -> io::Result<()> {
+        self.sync(true, None).await?;
+        self.dialect.uid_only = true;
+        if let Some(selected) = &mut self.selected {
+            let view = &selected.view;
+            selected.view = View::without_numbers(view.len(), view.last_uid());
+        }
+        Ok(())
     }
 }
 
@@ -97,7 +118,12 @@ struct Untold {
 impl Selected {
     /// Brings the view up to date, and gives what is to be told. All of it is as of one moment: else a change
     /// could be told, and an expunge before it not, which the client would then never hear of.
-    fn take_in(&mut self, rows: &Rows<'_>, expunge_allowed: bool) -> News {
+    ///
+    /// `None` if it can't be known any more which messages of the view are gone.
+    fn take_in(&mut self, rows: &Rows<'_>, expunge_allowed: bool) -> Option<News> {
+        if !self.view.has_numbers() {
+            return self.take_in_by_uid(rows);
+        }
         let pending = rows.expunged_modseq() > self.told_expunges;
         let (mut gone, mut expunged) = (NumberSet::new(), Vec::new());
         if pending && expunge_allowed {
@@ -123,13 +149,41 @@ impl Selected {
             above: 0,
             to,
         };
-        News {
+        Some(News {
             gone,
             expunged,
             came,
             untold: (now > since).then_some(untold),
             held_back: pending && !expunge_allowed,
+        })
+    }
+
+    /// As [`Self::take_in`] for a client without numbers. What its view was is known from what is left of it and
+    /// from what went since: rows that somebody was not told of are kept.
+    fn take_in_by_uid(&mut self, rows: &Rows<'_>) -> Option<News> {
+        let to = std::mem::replace(&mut self.told_uids, rows.uid_next() - 1);
+        let mut gone = NumberSet::new();
+        if rows.expunged_modseq() > self.told_expunges {
+            gone = rows.departed_since(self.told_expunges)?.up_to(to);
+            self.saved = self.saved.difference(&gone);
         }
+        let now = rows.highest_modseq();
+        let since = std::mem::replace(&mut self.told, now);
+        self.told_expunges = now;
+        self.view = View::without_numbers(rows.len() as u32, rows.last_uid());
+        let untold = Untold {
+            since,
+            silent: None,
+            above: 0,
+            to,
+        };
+        Some(News {
+            gone,
+            expunged: Vec::new(),
+            came: rows.last_uid() > to,
+            untold: (now > since).then_some(untold),
+            held_back: false,
+        })
     }
 
     /// Tells some changes of flags, and says what is left. What changed again since the moment of which all is
@@ -152,8 +206,8 @@ impl Selected {
                 continue;
             }
             if let Some(seq) = self.view.seq(row.uid.0) {
-                let mut fetch = Fetch::begin(out, seq);
-                if dialect.condstore {
+                let mut fetch = Fetch::begin(out, seq, dialect);
+                if dialect.condstore && !dialect.uid_only {
                     fetch.uid(row.uid.0);
                 }
                 fetch.flags(rows.keywords().names_of(row.flags));

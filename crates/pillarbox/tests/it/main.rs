@@ -35,3 +35,4 @@ mod stored;
 mod table;
 mod thread;
 mod transfer;
+mod uidonly;

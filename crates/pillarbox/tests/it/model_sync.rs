@@ -19,12 +19,7 @@ use crate::harness::{Client, Server};
 const TOLD: usize = 40;
 const STEPS: usize = 150;
 const FLAGS: [&str; 5] = ["\\Seen", "\\Flagged", "\\Deleted", "$Label", "odd"];
-const MODES: [Mode; 4] = [
-    Mode::CondStore,
-    Mode::QResync,
-    Mode::QResync,
-    Mode::CondStore,
-];
+const MODES: [Mode; 4] = [Mode::CondStore, Mode::QResync, Mode::QResync, Mode::UidOnly];
 
 type FlagSet = BTreeSet<String>;
 type Told = Result<(), String>;
@@ -543,7 +538,7 @@ impl Member {
         let (some, rest): (Vec<u32>, Vec<u32>) = match style % 4 {
             2 => known
                 .iter()
-                .partition(|uid| **uid as usize % (2 + style / 16 % 3) == 0),
+                .partition(|uid| uid.is_multiple_of(2 + style as u32 / 16 % 3)),
             _ => (known.iter().copied().collect(), Vec::new()),
         };
         let mut arguments = format!("{} {modseq}", self.cache.validity);

@@ -58,6 +58,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("MULTIAPPEND", 3502),
     early("CONDSTORE", 7162),
     early("QRESYNC", 7162),
+    early("UIDONLY", 9586),
     early("BINARY", 3516),
 ];
 

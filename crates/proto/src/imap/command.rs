@@ -522,6 +522,23 @@ impl Command<'_> {
     }
 }
 
+impl Command<'_> {
+    /// Whether it names messages by number, which is not allowed once UIDONLY is enabled (RFC 9586
+    /// §3).
+    #[must_use]
+    pub fn uses_numbers(&self) -> bool {
+        match self {
+            Self::Fetch { uid, .. } | Self::Store { uid, .. } | Self::Copy { uid, .. } => !uid,
+            Self::Search { uid, search } => !uid || search.key.has_numbers(),
+            Self::Select { parameters, .. } => parameters.iter().any(|parameter| {
+                let matches = |seq_match: &Option<_>| seq_match.is_some();
+                matches!(parameter, SelectParameter::QResync { seq_match, .. } if matches(seq_match))
+            }),
+            _ => false,
+        }
+    }
+}
+
 impl SearchKey<'_> {
     /// Whether MODSEQ is one of its keys, which changes the answer (RFC 7162 §3.1.5).
     #[must_use]

@@ -3,7 +3,7 @@
 use pillarbox_model::InternalDate;
 
 use super::command::{BinarySection, Bytes, Section, SectionText};
-use super::encode::{astring, literal_header, push_date_time, push_number};
+use super::encode::{Dialect, astring, literal_header, push_date_time, push_number};
 use super::lex::is_atom_char;
 
 /// A FETCH response in the making. Nothing is allocated but room in the buffer.
@@ -32,11 +32,15 @@ fn is_flag(name: &str) -> bool {
 }
 
 impl<'o> Fetch<'o> {
-    /// Starts the response about the message of that number.
-    pub fn begin(out: &'o mut Vec<u8>, seq: u32) -> Self {
+    /// Starts the response about the message of that number; to a client without numbers, of that
+    /// UID (RFC 9586 §3.3).
+    pub fn begin(out: &'o mut Vec<u8>, number: u32, dialect: Dialect) -> Self {
         out.extend_from_slice(b"* ");
-        push_number(out, seq.into());
-        out.extend_from_slice(b" FETCH (");
+        push_number(out, number.into());
+        out.extend_from_slice(match dialect.uid_only {
+            true => b" UIDFETCH (",
+            false => b" FETCH (",
+        });
         Self { out, first: true }
     }
 

@@ -83,6 +83,8 @@ pub enum Code<'a> {
     MailboxId(&'a str),
     /// RFC 9051 §7.1.
     HasChildren,
+    /// RFC 9586 §3.
+    UidRequired,
 }
 
 impl Code<'_> {
@@ -129,6 +131,7 @@ impl Code<'_> {
             Self::NoModSeq => "NOMODSEQ",
             Self::MailboxId(_) => "MAILBOXID",
             Self::HasChildren => "HASCHILDREN",
+            Self::UidRequired => "UIDREQUIRED",
         }
     }
 

@@ -405,13 +405,27 @@ fn server_data() {
     );
 }
 
+/// RFC 9586 §3.3.
+#[test]
+fn a_client_without_numbers_is_told_uids() {
+    let uid_only = Dialect {
+        uid_only: true,
+        ..PLAIN
+    };
+    let mut out = Vec::new();
+    let mut fetch = Fetch::begin(&mut out, 7, uid_only);
+    fetch.flags(["\\Seen"].into_iter());
+    fetch.end();
+    assert_eq!(out, b"* 7 UIDFETCH (FLAGS (\\Seen))\r\n");
+}
+
 #[test]
 fn fetches() {
     goes_out(
         Both,
         "* 12 FETCH (UID 7 FLAGS (\\Seen $X) RFC822.SIZE 44827)",
         |o| {
-            let mut fetch = Fetch::begin(o, 12);
+            let mut fetch = Fetch::begin(o, 12, PLAIN);
             fetch.uid(7);
             fetch.flags(["\\Seen", "bad name", "$X"].into_iter());
             fetch.size(44_827);
@@ -422,7 +436,7 @@ fn fetches() {
         Both,
         "* 1 FETCH (FLAGS () MODSEQ (9) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\")",
         |o| {
-            let mut fetch = Fetch::begin(o, 1);
+            let mut fetch = Fetch::begin(o, 1, PLAIN);
             fetch.flags(std::iter::empty());
             fetch.modseq(9);
             fetch.internal_date(InternalDate {
@@ -436,7 +450,7 @@ fn fetches() {
         Both,
         "* 1 FETCH (BODY[TEXT]<0> {3}\r\na\r\n BODY[2] NIL UID 5)",
         |o| {
-            let mut fetch = Fetch::begin(o, 1);
+            let mut fetch = Fetch::begin(o, 1, PLAIN);
             fetch.literal_header(b"BODY[TEXT]<0>", 3);
             fetch.out().extend_from_slice(b"a\r\n");
             fetch.nil(b"BODY[2]");
@@ -449,7 +463,7 @@ fn fetches() {
         Both,
         "* 1 FETCH (ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL))",
         |o| {
-            let mut fetch = Fetch::begin(o, 1);
+            let mut fetch = Fetch::begin(o, 1, PLAIN);
             fetch.raw("ENVELOPE", b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
             fetch.end();
         },

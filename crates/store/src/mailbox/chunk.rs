@@ -122,7 +122,8 @@ impl Chunks {
         self.chunks.iter()
     }
 
-    fn last_uid(&self) -> u32 {
+    /// The highest UID; 0 if there is none.
+    pub(super) fn last_uid(&self) -> u32 {
         self.chunks.last().map_or(0, Chunk::last)
     }
 

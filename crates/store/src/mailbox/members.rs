@@ -42,6 +42,8 @@ pub(super) struct Departed {
     rows: BTreeMap<u32, Row>,
     /// The UIDs with the mod-sequences of their expunges, which ascend.
     order: VecDeque<(u64, u32)>,
+    /// The mod-sequence of the last expunge of which rows were dropped for want of room.
+    dropped: u64,
 }
 
 impl Departed {
@@ -56,13 +58,27 @@ impl Departed {
 
     pub(super) fn extend(&mut self, rows: Vec<Row>, modseq: u64) {
         let excess = rows.len().saturating_sub(DEPARTED_ROWS);
+        if excess > 0 {
+            self.dropped = modseq;
+        }
         for row in rows.into_iter().skip(excess) {
             self.order.push_back((modseq, row.uid.0));
             self.rows.insert(row.uid.0, row);
         }
         while self.order.len() > DEPARTED_ROWS {
+            self.dropped = self.dropped.max(self.oldest());
             self.pop();
         }
+    }
+
+    /// The UIDs of expunges after `modseq`; `None` if some were dropped for want of room.
+    pub(super) fn since(&self, modseq: u64) -> Option<impl Iterator<Item = u32> + '_> {
+        let later = self
+            .order
+            .iter()
+            .rev()
+            .take_while(move |(at, _)| *at > modseq);
+        (self.dropped <= modseq).then(|| later.map(|(_, uid)| *uid))
     }
 
     /// Drops those of expunges that everybody was told of.

@@ -6,11 +6,11 @@ use super::{Completed, Outcome, Session};
 
 /// ENABLE. What is unknown or not announced is passed over (RFC 5161 §3.1); what was enabled before is named
 /// again, which the RFC leaves open.
-pub(super) fn enable(session: &mut Session, names: &[&str]) -> Outcome {
+pub(super) async fn enable(session: &mut Session, names: &[&str]) -> Outcome {
     let mut enabled = Vec::new();
     for name in names {
         if session.announces(name) {
-            enabled.extend(one(session, name));
+            enabled.extend(one(session, name).await?);
         }
     }
     encode::enabled(&mut session.wire.out, &enabled);
@@ -18,8 +18,8 @@ pub(super) fn enable(session: &mut Session, names: &[&str]) -> Outcome {
 }
 
 /// Enables an extension, if it is one of those that have to be; gives its name as registered.
-fn one(session: &mut Session, name: &str) -> Option<&'static str> {
-    match name.to_ascii_uppercase().as_str() {
+async fn one(session: &mut Session, name: &str) -> std::io::Result<Option<&'static str>> {
+    Ok(match name.to_ascii_uppercase().as_str() {
         // RFC 7162 §3.1, §3.2.3.
         "CONDSTORE" => {
             session.know_modseqs();
@@ -30,6 +30,11 @@ fn one(session: &mut Session, name: &str) -> Option<&'static str> {
             session.dialect.qresync = true;
             Some("QRESYNC")
         }
+        // RFC 9586 §3.1.
+        "UIDONLY" => {
+            session.give_up_numbers().await?;
+            Some("UIDONLY")
+        }
         _ => None,
-    }
+    })
 }

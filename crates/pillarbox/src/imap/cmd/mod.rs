@@ -38,6 +38,9 @@ pub(super) async fn run(
     command: Command<'_>,
     upload: Option<Upload>,
 ) -> Outcome {
+    if session.dialect.uid_only && command.uses_numbers() {
+        return Err(Refusal::UidRequired.into());
+    }
     session.heed_modseqs(&command)?;
     match command {
         Command::Capability => capability(session),
@@ -49,7 +52,7 @@ pub(super) async fn run(
             authenticate::authenticate(session, mechanism, initial).await
         }
         Command::Login { user, password } => login::login(session, &user, &password).await,
-        Command::Enable(names) => enable::enable(session, &names),
+        Command::Enable(names) => enable::enable(session, &names).await,
         Command::Select {
             mailbox,
             read_only,

@@ -1,8 +1,8 @@
 //! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2; with CONDSTORE and QRESYNC RFC 7162).
 
-use pillarbox_model::Rights;
+use pillarbox_model::{Rights, View};
 use pillarbox_proto::imap::command::SelectParameter;
-use pillarbox_proto::imap::encode::{self, Code, Status};
+use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
 
 use super::{Completed, DoneCode, Outcome, Session};
 use crate::imap::Selected;
@@ -23,7 +23,13 @@ pub(super) async fn select(
     let opened = session.endpoint.storage.store.open(found.info.id).await?;
     session.endpoint.storage.store.refresh(&opened).await?;
     let member = opened.join();
-    let selected = look(member, found.rights, read_only, &mut session.wire.out);
+    let selected = look(
+        member,
+        found.rights,
+        read_only,
+        session.dialect,
+        &mut session.wire.out,
+    );
     if session.announces("CONDSTORE") {
         selected.tell_modseq(&mut session.wire.out, "Highest mod-sequence");
     }
@@ -54,18 +60,25 @@ fn look(
     member: pillarbox_store::Member,
     rights: Rights,
     read_only: bool,
+    dialect: Dialect,
     out: &mut Vec<u8>,
 ) -> Selected {
     let mailbox = member.mailbox().clone();
     let rows = mailbox.read();
-    let selected = Selected {
-        rights,
-        ..Selected::new(member, &rows, read_only)
+    let selected = match dialect.uid_only {
+        true => {
+            let view = View::without_numbers(rows.len() as u32, rows.last_uid());
+            Selected::over(member, &rows, read_only, view)
+        }
+        false => Selected::new(member, &rows, read_only),
     };
+    let selected = Selected { rights, ..selected };
     encode::exists(out, selected.view.len());
     encode::recent(out, 0);
     selected.write_flags(rows.keywords(), out);
-    let first_unseen = rows.first_unseen().and_then(|uid| selected.view.seq(uid.0));
+    // It is named by number (RFC 3501 §7.1), and to nobody who has given these up.
+    let numbered = rows.first_unseen().filter(|_| !dialect.uid_only);
+    let first_unseen = numbered.and_then(|uid| selected.view.seq(uid.0));
     let uid_next = rows.uid_next();
     drop(rows);
     selected.member.synced(selected.told_expunges);

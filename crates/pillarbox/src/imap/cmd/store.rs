@@ -49,8 +49,8 @@ pub(super) async fn store(
         .await?;
     tell(session, uid, &uids, &done, silent, since.is_some()).await?;
     let modified = session.selected()?.names(uid, &done.modified);
-    let gone = mailbox.read().missing_among(uids.ranges().iter().copied());
-    if !uid && !gone.is_empty() {
+    let gone = || mailbox.read().missing_among(uids.ranges().iter().copied());
+    if !uid && !gone().is_empty() {
         return Err(match modified.is_empty() {
             true => Refusal::ExpungeIssued,
             false => Refusal::Modified(modified),
@@ -81,21 +81,23 @@ async fn tell(
     silent: bool,
     conditional: bool,
 ) -> Result<(), Halt> {
-    let condstore = session.dialect.condstore;
-    let mut flags = fetch::told_flags(condstore).to_vec();
-    if uid && !condstore {
+    let dialect = session.dialect;
+    let mut flags = fetch::told_flags(dialect).to_vec();
+    if uid && !dialect.condstore && !dialect.uid_only {
         flags.insert(0, FetchItem::Uid);
     }
     let met = uids.difference(&done.modified);
     let (loud, quiet) = match silent {
         false => (uids, NumberSet::new()),
         true if conditional => (&done.modified, met),
-        true if condstore => (&done.modified, done.changed.clone()),
+        true if dialect.condstore => (&done.modified, done.changed.clone()),
         true => return Ok(()),
     };
     session.tell_keywords()?;
     fetch::tell_items(session, loud, &flags).await?;
-    fetch::tell_items(session, &quiet, &[FetchItem::Uid, FetchItem::ModSeq]).await
+    let mut items = fetch::told_flags(dialect).to_vec();
+    items.retain(|item| *item != FetchItem::Flags);
+    fetch::tell_items(session, &quiet, &items).await
 }
 
 impl Session {
