@@ -504,7 +504,7 @@ fn section_labels() {
 #[test]
 fn binary_items() {
     let mut out = Vec::new();
-    let mut fetch = Fetch::begin(&mut out, 2);
+    let mut fetch = Fetch::begin(&mut out, 2, PLAIN);
     let section = BinarySection {
         peek: true,
         path: vec![1, 2],
