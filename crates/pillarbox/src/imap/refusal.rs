@@ -30,6 +30,10 @@ pub(crate) enum Refusal {
     Limit(&'static str),
     /// Messages are named by number, which the client has given up (RFC 9586 §3).
     UidRequired,
+    /// A batch of fewer messages than one may have (RFC 10022 §3.1.3.2).
+    TooFew(&'static str),
+    /// More is asked for than is answered at once (RFC 10022 §3.1.5).
+    TooMany(&'static str),
     /// SEARCH in a charset that is not known (RFC 3501 §6.4.4).
     Charset,
     /// A part in an encoding that nobody here knows (RFC 3516 §4.3).
@@ -105,6 +109,8 @@ impl Refusal {
                 Some(Code::UidRequired),
                 "UIDONLY is enabled: name messages by UID",
             ),
+            Self::TooFew(text) => no(Code::TooFew, *text),
+            Self::TooMany(text) => no(Code::TooMany, *text),
             Self::Charset => no(
                 Code::BadCharset(&["US-ASCII", "UTF-8"]),
                 "The charset is not known",

@@ -44,6 +44,11 @@ const NEWER: &[(&str, &str)] = &[
     ),
     // No limits, which imap-codec takes for no list: RFC 9208 §4.2.1.
     (r"^(\* QUOTA <text>) \(\)(\r\n)$", "${1} (STORAGE 0 1)${2}"),
+    // RFC 10022 §3.1.
+    (
+        r"^\* UIDBATCHES \(TAG <text>\)(?: <n>:<n>(?:,<n>:<n>)*)?(\r\n)$",
+        "* OK UIDBATCHES${1}",
+    ),
     // RFC 5255 §3.3.
     (
         r"^\* LANGUAGE \(<text>(?: <text>)*\)(\r\n)$",
@@ -87,6 +92,9 @@ const CODES: &[(&str, &str)] = &[
     ("INPROGRESS", r"(?: \(<text> (?:<n>|0|NIL) (?:<n>|NIL)\))?"),
     ("UIDREQUIRED", ""),
     ("MESSAGELIMIT", " <n>(?: <n>)?"),
+    // RFC 10022 §3.1.
+    ("TOOFEW", ""),
+    ("TOOMANY", ""),
 ];
 
 /// Fails the test if this response is not one to others.

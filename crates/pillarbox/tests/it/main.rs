@@ -35,4 +35,5 @@ mod stored;
 mod table;
 mod thread;
 mod transfer;
+mod uidbatches;
 mod uidonly;

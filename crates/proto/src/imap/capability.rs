@@ -59,6 +59,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("CONDSTORE", 7162),
     early("QRESYNC", 7162),
     early("UIDONLY", 9586),
+    early("UIDBATCHES", 10022),
     early("BINARY", 3516),
 ];
 

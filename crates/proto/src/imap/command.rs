@@ -158,6 +158,13 @@ pub enum Command<'a> {
     },
     /// CANCELUPDATE (RFC 5267 §4.3.5): the tags of searches whose result is no longer followed.
     CancelUpdate(Vec<Bytes<'a>>),
+    /// UIDBATCHES (RFC 10022).
+    UidBatches {
+        /// Messages in each batch.
+        size: u32,
+        /// The first and the last batch that is asked for, counted from 1; all if absent.
+        range: Option<(u32, u32)>,
+    },
     /// FETCH and UID FETCH.
     Fetch {
         /// UID FETCH.

@@ -10,7 +10,7 @@ pub use super::fetch::{Fetch, binary_label, binary_size_label, section_label};
 pub use super::found::{Esearch, Numbers, ThreadPiece, esearch, search, sort, thread};
 pub use super::response::{
     StatusValue, capability, enabled, exists, expunge, flags, id, list, list_root, list_status,
-    namespace, permanent_flags, quota, quota_root, recent, vanished,
+    namespace, permanent_flags, quota, quota_root, recent, uid_batches, vanished,
 };
 pub use super::status::{Code, Status, bye, continuation, tagged, untagged};
 

@@ -181,6 +181,22 @@ pub fn permanent_flags<'n>(
     out.extend_from_slice(b"] Flags permitted\r\n");
 }
 
+/// Ranges of UIDs with about as many messages each, the newest first, each from its last UID down to
+/// its first (RFC 10022 §3.1).
+pub fn uid_batches(out: &mut Vec<u8>, tag: &str, batches: &[(u32, u32)]) {
+    out.extend_from_slice(b"* UIDBATCHES (TAG ");
+    let tag = tag.replace(|c: char| !c.is_ascii_graphic(), "?");
+    string(out, tag.as_bytes());
+    out.push(b')');
+    for (index, &(last, first)) in batches.iter().enumerate() {
+        out.push(if index == 0 { b' ' } else { b',' });
+        push_number(out, last.into());
+        out.push(b':');
+        push_number(out, first.into());
+    }
+    end_line(out);
+}
+
 /// The list of [`super::capability::capabilities`].
 pub fn capability(out: &mut Vec<u8>, list: &str) {
     out.extend_from_slice(b"* CAPABILITY ");

@@ -85,6 +85,9 @@ pub enum Code<'a> {
     HasChildren,
     /// RFC 9586 §3.
     UidRequired,
+    // RFC 10022 §3.1.
+    TooFew,
+    TooMany,
 }
 
 impl Code<'_> {
@@ -132,6 +135,8 @@ impl Code<'_> {
             Self::MailboxId(_) => "MAILBOXID",
             Self::HasChildren => "HASCHILDREN",
             Self::UidRequired => "UIDREQUIRED",
+            Self::TooFew => "TOOFEW",
+            Self::TooMany => "TOOMANY",
         }
     }
 

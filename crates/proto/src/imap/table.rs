@@ -161,6 +161,7 @@ table! {
     UID_THREAD = Rules::new("UID THREAD", States::Selected);
     UID_THREAD_NUMBERS = Rules::new("UID THREAD", States::Selected).steady();
     CANCELUPDATE = Rules::new("CANCELUPDATE", States::Selected);
+    UIDBATCHES = Rules::new("UIDBATCHES", States::Selected);
     FETCH = Rules::new("FETCH", States::Selected).steady();
     UID_FETCH = Rules::new("UID FETCH", States::Selected);
     STORE = Rules::new("STORE", States::Selected).steady();
@@ -219,6 +220,7 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::Thread { search, .. } if search.key.has_numbers() => &UID_THREAD_NUMBERS,
         Command::Thread { .. } => &UID_THREAD,
         Command::CancelUpdate(_) => &CANCELUPDATE,
+        Command::UidBatches { .. } => &UIDBATCHES,
         Command::Fetch { uid: false, .. } => &FETCH,
         Command::Fetch { uid: true, .. } => &UID_FETCH,
         Command::Store { uid: false, .. } => &STORE,

@@ -22,6 +22,7 @@ mod starttls;
 mod status;
 mod store;
 mod subscribe;
+mod uidbatches;
 
 use pillarbox_model::{NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::Command;
@@ -90,6 +91,7 @@ pub(super) async fn run(
             search,
         } => sort::thread(session, uid, algorithm, &search).await,
         Command::CancelUpdate(_) => Err(Refusal::Client("Nothing is followed".into()).into()),
+        Command::UidBatches { size, range } => uidbatches::uid_batches(session, tag, size, range),
         Command::Fetch {
             uid,
             set,

@@ -152,7 +152,7 @@ fn command<'a>(name: &str, cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>
 type Arguments<'a> = fn(&mut Cursor<'a>) -> Parsed<Command<'a>>;
 
 fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
-    let commands: [(&[u8], Arguments<'a>); 26] = [
+    let commands: [(&[u8], Arguments<'a>); 27] = [
         (b"APPEND", message::append),
         (b"AUTHENTICATE", authenticate),
         (b"CANCELUPDATE", sort::cancel_update),
@@ -178,6 +178,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"STORE", |c| message::store(c, false)),
         (b"SUBSCRIBE", |c| mailbox_name(c).map(Command::Subscribe)),
         (b"THREAD", |c| sort::thread(c, false)),
+        (b"UIDBATCHES", search::uid_batches),
         (b"UNSUBSCRIBE", |c| {
             mailbox_name(c).map(Command::Unsubscribe)
         }),

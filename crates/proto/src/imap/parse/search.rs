@@ -93,6 +93,18 @@ pub(super) fn partial_range(cursor: &mut Cursor<'_>) -> Parsed<PartialRange> {
     Ok(PartialRange { from, to, from_end })
 }
 
+/// `uidbatches = "UIDBATCHES" SP nz-number [SP nz-number ":" nz-number]` (RFC 10022)
+pub(super) fn uid_batches<'a>(cursor: &mut Cursor<'a>) -> Parsed<Command<'a>> {
+    let size = cursor.nz_number("Expected the size of a batch")?;
+    let mut range = None;
+    if cursor.more()? {
+        let from = cursor.nz_number("Expected the first batch")?;
+        cursor.expect(b':', "Expected :")?;
+        range = Some((from, cursor.nz_number("Expected the last batch")?));
+    }
+    Ok(Command::UidBatches { size, range })
+}
+
 /// What waits for the key that is read.
 enum Pending<'a> {
     /// NOT.
