@@ -2,6 +2,7 @@
 
 import imaplib
 import re
+import shlex
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Session:
         self.raw = imaplib.IMAP4_SSL(
             server.host, server.imaps_port, ssl_context=context, timeout=SECONDS
         )
+        self.port = self.raw.sock.getsockname()[1]
         ok(self.raw.login(account.name, account.password))
         listed = ok(self.raw.list('""', '""'))[0]
         self.delimiter = re.match(rb'\(.*?\) "(.)"', listed).group(1).decode()
@@ -101,6 +103,11 @@ class Session:
     def status(self, mailbox: str, item: str) -> int:
         answer = ok(self.raw.status(self.wire(mailbox), f"({item})"))[-1]
         return int(re.search(rb"\(%b (\d+)\)" % item.encode(), answer).group(1))
+
+    def rights(self, mailbox: str) -> dict[str, str]:
+        """Who has which rights on `mailbox`."""
+        words = shlex.split(ok(self.raw.getacl(self.wire(mailbox)))[0].decode())[1:]
+        return dict(zip(words[::2], words[1::2], strict=True))
 
     def select(self, mailbox: str, readonly: bool = False) -> int:
         """Selects, and says how many messages there are."""

@@ -1,9 +1,10 @@
 """Real clients against a real server, each in a story of its own.
 
-    run.py [--subject pillarbox|dovecot] [--jobs N] [--keep] [--io-debug] [STORY ...]
+    run.py [--subject pillarbox|dovecot] [--jobs N] [--keep] [STORY ...]
 
 Every story has a fresh server in a fresh directory, and prints one line: `ok NAME seconds` or
-`FAIL NAME reason`. Logs are in LOGS/NAME: `commands.log`, `server.log`, `story.log`.
+`FAIL NAME reason`. Logs are in LOGS/NAME: `commands.log`, `server.log`, `story.log`, and in
+`extensions.log` what its client was seen using.
 """
 
 import argparse
@@ -16,9 +17,10 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import extensions
 import servers
 import stories
-from story import Story
+from story import Story, holds
 
 
 def main() -> int:
@@ -50,7 +52,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
                         help="stories told at a time (one a processor)")
     parser.add_argument("--keep", action="store_true", help="leave the scratch directory")
-    parser.add_argument("--io-debug", action="store_true", help="let the server log what it hears")
     parser.add_argument("--tools", type=Path, required=True, help="where node_modules is")
     parser.add_argument("--logs", type=Path, required=True)
     parser.add_argument("story", nargs="*", default=[], help=" ".join(stories.ALL))
@@ -58,8 +59,8 @@ def arguments() -> argparse.Namespace:
     unknown = set(args.story) - set(stories.ALL)
     if unknown:
         parser.error(f"no story {' '.join(unknown)}; there are: {' '.join(stories.ALL)}")
-    own = stories.OWN if args.subject != "pillarbox" else set()
-    args.story = args.story or [name for name in stories.ALL if name not in own]
+    left_out = stories.LARGE | (stories.OWN if args.subject != "pillarbox" else set())
+    args.story = args.story or [name for name in stories.ALL if name not in left_out]
     return args
 
 
@@ -84,9 +85,15 @@ def _tell(name: str, args: argparse.Namespace, scratch: Path, logs: Path, author
     home, data = scratch / "home", scratch / "server"
     home.mkdir(parents=True)
     data.mkdir()
-    server = servers.SUBJECTS[args.subject](data, logs / "server.log", authority, args.io_debug)
+    server = servers.SUBJECTS[args.subject](data, logs / "server.log", authority, True)
     with server:
-        stories.ALL[name](Story(name, server, home, logs, args.tools.absolute()))
+        story = Story(name, server, home, logs, args.tools.absolute())
+        stories.ALL[name](story)
+    seen = extensions.seen(story.commands())
+    (logs / "extensions.log").write_text("".join(f"{each}\n" for each in sorted(seen)))
+    if args.subject == "pillarbox":
+        missing = extensions.documented(name) - seen
+        holds(not missing, f"{name} uses {' '.join(sorted(missing))}, as the reference says")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The servers that stories are told to: each on free loopback ports, in a directory of its own."""
 
 import grp
+import json
 import os
 import pwd
 import random
@@ -51,7 +52,8 @@ class Server:
     """A running server; a context that ends it, by its pid, and looks at how it ended."""
 
     name = ""
-    complaints = re.compile("(?!)")
+    # What its log must not have.
+    complaints: tuple[bytes, ...] = ()
 
     def __init__(self, home: Path, log: Path, authority: Path, io_debug: bool):
         self.host = HOST
@@ -82,9 +84,18 @@ class Server:
             return
         if status != 0:
             raise Broken(f"{self.name} ended with status {status} on SIGTERM")
-        found = self.complaints.search(self.log.read_text(errors="replace"))
-        if found:
-            raise Broken(f"{self.name} logged: {found.group()}")
+        for line in self._lines():
+            if any(word in line for word in self.complaints):
+                raise Broken(f"{self.name} logged: {line[:500].decode(errors='replace')}")
+
+    def _lines(self):
+        """What it logged; a line may have megabytes."""
+        with open(self.log, "rb") as log:
+            yield from log
+
+    def heard(self) -> list[tuple[int, str]]:
+        """What clients said: the port of who said it, and the command without its tag."""
+        return []
 
     def _await_greeting(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -118,7 +129,7 @@ class Pillarbox(Server):
     """The server of this workspace; `PILLARBOX` names the program."""
 
     name = "pillarbox"
-    complaints = re.compile(r".*panicked at.*")
+    complaints = (b" panicked at ",)
 
     def command(self) -> list[str]:
         program = os.environ.get("PILLARBOX") or shutil.which("pillarbox")
@@ -129,6 +140,15 @@ class Pillarbox(Server):
         for account in (ALICE, BOB):
             self._admin(program, config, "imap-acct", "create", account.name)
         return [program, "--config", str(config), "run"]
+
+    def heard(self) -> list[tuple[int, str]]:
+        said = []
+        for line in self._lines():
+            if line.startswith(b"imap: C:\t"):
+                fields = json.loads(line.partition(b"\t")[2])
+                port = int(fields["src_ip"].rpartition(":")[2])
+                said.append((port, fields["data"].partition(" ")[2]))
+        return said
 
     def _admin(self, program: str, config: Path, *args: str) -> None:
         with open(self.log, "ab") as log:
@@ -156,6 +176,7 @@ auth.pass_table local_authdb {{
 storage.imapsql local_mailboxes {{
     driver sqlite3
     dsn imapsql.db
+    quota 1G
 }}
 
 imap tcp://127.0.0.1:{self.imap_port} tls://127.0.0.1:{self.imaps_port} {{
@@ -170,7 +191,7 @@ class Dovecot(Server):
     """Debian's Dovecot with a configuration of its own: the judge of the stories themselves."""
 
     name = "dovecot"
-    complaints = re.compile(r".*\b(?:Panic|Fatal):.*")
+    complaints = (b" Panic: ", b" Fatal: ")
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -210,6 +231,7 @@ ssl_cert = <{self.authority.parent}/server.pem
 ssl_key = <{self.authority.parent}/server.key
 auth_mechanisms = plain login
 mail_location = sdbox:~/box
+mail_plugins = acl quota zlib
 mail_max_userip_connections = 100
 passdb {{
   driver = passwd-file
@@ -234,7 +256,14 @@ namespace inbox {{
 {special}
 }}
 protocol imap {{
+  mail_plugins = $mail_plugins imap_acl imap_quota imap_zlib
   {rawlog}
+}}
+plugin {{
+  acl = vfile
+  quota = count:User quota
+  quota_rule = *:storage=1G
+  quota_vsizes = yes
 }}
 """
 

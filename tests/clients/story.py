@@ -14,6 +14,7 @@ from servers import ALICE, BOB, Account, Server
 
 # Far more than any client takes on an idle machine: a hang is found, a busy machine is not.
 COMMAND_SECONDS = 240
+SOON_SECONDS = 60
 
 
 class Failed(Exception):
@@ -32,10 +33,18 @@ class Story:
     alice: Account = ALICE
     bob: Account = BOB
     env: dict[str, str] = field(default_factory=dict)
+    # The ports of connections that are not the client's.
+    own: set[int] = field(default_factory=set)
 
     def session(self, account: Account | None = None) -> imap.Session:
         """Another path to what `account` (alice, if not said) has on the server."""
-        return imap.Session(self.server, account or self.alice)
+        session = imap.Session(self.server, account or self.alice)
+        self.own.add(session.port)
+        return session
+
+    def commands(self) -> list[str]:
+        """What the client has said to the server until now, without tags."""
+        return [command for port, command in self.server.heard() if port not in self.own]
 
     def write(self, name: str, text: str) -> Path:
         """A file of the client's, which only its owner may read."""
@@ -115,6 +124,14 @@ def expect(actual, due, what: str) -> None:
         extra, missing = list(actual - due), list(due - actual)
         raise Failed(f"{what}: too much {_short(extra)}, missing {_short(missing)}")
     raise Failed(f"{what}: {_short(actual)} instead of {_short(due)}")
+
+
+def becomes(ask, due, what: str) -> None:
+    """Fails the story unless what `ask` gives is what is `due`, soon: the client is not done yet."""
+    deadline = time.monotonic() + SOON_SECONDS
+    while (actual := ask()) != due and time.monotonic() < deadline:
+        time.sleep(0.05)
+    expect(actual, due, what)
 
 
 def holds(truth, what: str) -> None:

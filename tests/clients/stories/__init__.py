@@ -2,7 +2,7 @@
 
 from . import (
     acme, curl, exim, fetchmail, getmail, imapclient, imapflow, imaplib, logins, mbsync, mutt,
-    offlineimap, postfix, tls,
+    offlineimap, postfix, roundcube, tls,
 )
 
 ALL = {
@@ -20,8 +20,12 @@ ALL = {
     "tls": tls.tell,
     "postfix": postfix.tell,
     "exim": exim.tell,
+    "roundcube": roundcube.tell,
     "logins": logins.tell,
 }
 
 # Those about what only this server does; they are told to no other.
 OWN = {"acme", "exim", "logins", "postfix", "tls"}
+
+# Those whose programs are large; they are told when they are named.
+LARGE = {"roundcube"}

@@ -101,12 +101,46 @@ async function hears(session) {
     await idling;
 }
 
+// Comes back to a mailbox that changed in the meantime, and is told how (RFC 7162 §3.2.5).
+async function resumes(known) {
+    const other = client({});
+    await other.connect();
+    await locked(other, 'INBOX', async () => {
+        assert.equal(await other.messageDelete('2:3'), true);
+        assert.equal(await other.messageFlagsAdd('4', ['$Resumed']), true);
+    });
+    await other.logout();
+
+    const session = client({ qresync: true });
+    const gone = [];
+    const changed = [];
+    session.on('expunge', (event) => gone.push(event));
+    session.on('flags', (event) => changed.push(event));
+    await session.connect();
+    const mailbox = await session.mailboxOpen('INBOX', {
+        changedSince: known.modseq, uidValidity: known.uidValidity,
+    });
+    assert.equal(mailbox.qresync, true);
+    assert.equal(mailbox.exists, known.uids.length - 2);
+    assert.deepEqual(gone.map((event) => event.uid), known.uids.slice(1, 3));
+    assert.ok(gone.every((event) => event.vanished && event.earlier));
+    const flagged = changed.filter((event) => event.flags.has('$Resumed'));
+    assert.deepEqual(flagged.map((event) => event.uid), [known.uids[5]]);
+    await session.logout();
+}
+
 const session = client({});
+const known = {};
 await session.connect();
 await lists(session);
 await locked(session, 'INBOX', async () => {
     await fetches(session);
     await changes(session);
     await hears(session);
+    await session.noop();
+    known.modseq = session.mailbox.highestModseq;
+    known.uidValidity = session.mailbox.uidValidity;
+    known.uids = await session.search({ all: true }, { uid: true });
 });
 await session.logout();
+await resumes(known);

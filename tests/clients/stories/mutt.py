@@ -19,6 +19,7 @@ def tell(story: Story) -> None:
     program = (story.name, "-n", "-F", config)
     story.run_on_terminal(*program, "-f", "=INBOX", "-e", f"push '{_keys(story)}'")
     _check(story, messages)
+    _resume(story, program, messages)
     _write(story, program)
 
 
@@ -35,6 +36,35 @@ def _write(story: Story, program: tuple) -> None:
     holds(b"subject: =?utf-8?" in sent[0].octets.lower(), "and its subject")
 
 
+def _resume(story: Story, program: tuple, messages: list[corpus.Message]) -> None:
+    """Comes back to a mailbox of which it has the headers, and that changed in the meantime."""
+    late = corpus.plain(1, f"{story.name} late")[0]
+    with story.session() as session:
+        number = {mail.key: mail.uid for mail in session.contents("INBOX")}
+        session.select("INBOX")
+        session.uid("STORE", str(number[messages[0].key]), "+FLAGS", "(\\Deleted)")
+        session.uid("EXPUNGE", str(number[messages[0].key]))
+        changed = next(each for each in messages[24:] if "Flagged" not in each.flags)
+        session.uid("STORE", str(number[changed.key]), "+FLAGS", "(\\Flagged)")
+        session.fill("INBOX", [late])
+    keys = (
+        # What is flagged, as it remembers or was told.
+        "<tag-pattern>~F<enter><tag-prefix><copy-message>=Wichtig<enter><untag-pattern>~A<enter>"
+        # The last one, which is new.
+        "<last-entry><copy-message>=Letzte<enter><quit>"
+    )
+    story.run_on_terminal(*program, "-f", "=INBOX", "-e", f"push '{keys}'")
+    with story.session() as session:
+        inbox = session.contents("INBOX")
+        due = [mail.key for mail in inbox if "Flagged" in mail.flags]
+        holds(changed.key in due, "the changed message is flagged")
+        copied = [mail.key for mail in session.contents("Wichtig")]
+        expect(copied, due, "what it takes for flagged")
+        last = [mail.key for mail in session.contents("Letzte")]
+        expect(last, [late.key], "what it takes for the newest message")
+        expect(inbox[-1].key, late.key, "the newest message")
+
+
 def _needle() -> corpus.Message:
     kind = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8"
     text = f"Subject: Such mich\r\n{kind}\r\n\r\n{NEEDLE}\r\n"
@@ -42,9 +72,13 @@ def _needle() -> corpus.Message:
 
 
 def _config(story: Story) -> str:
+    # This neomutt has no compression.
+    deflate = "set imap_deflate=yes" if story.name == "mutt" else ""
     return f"""\
 set folder="imaps://{story.server.host}:{story.server.imaps_port}/"
 set imap_user="{story.alice.name}" imap_pass="{story.alice.password}"
+set imap_condstore=yes imap_qresync=yes
+{deflate}
 set ssl_ca_certificates_file="{story.server.authority}" ssl_force_tls=yes
 set spoolfile="=INBOX" record="=Sent" postponed="=Drafts" copy=yes
 set from="{story.alice.name}" realname="Alice" sendmail="/bin/true"
