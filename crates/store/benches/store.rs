@@ -10,7 +10,7 @@ use bytes::Bytes;
 use pillarbox_model::{Flag, Flags, InternalDate, MailboxId, MailboxName, NumberSet};
 use pillarbox_store::blobs::{Options, Pack};
 use pillarbox_store::sqlite::{Engine, Settings};
-use pillarbox_store::{FlagAction, NewBlob, NewMessage, Row, Store};
+use pillarbox_store::{FlagAction, Links, NewBlob, NewMessage, Row, Store};
 
 /// A message, as most are.
 const MESSAGE_BYTES: usize = 4_096;
@@ -64,6 +64,16 @@ fn open(directory: &Path) -> Arc<Engine> {
     Arc::new(Engine::open(settings, Arc::new(blobs)).unwrap())
 }
 
+/// As a message of a thread of eight has them.
+fn links(n: usize) -> Links {
+    let hash = |n: usize| (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Links {
+        own: Some(hash(n)),
+        references: (n / 8 * 8..n).map(hash).collect(),
+        subject: hash(n / 8),
+    }
+}
+
 fn message(n: usize, size: usize) -> NewMessage {
     let mut text = format!("Message {n}\r\n").into_bytes();
     text.resize(size, b'x');
@@ -71,6 +81,7 @@ fn message(n: usize, size: usize) -> NewMessage {
         flags: Vec::new(),
         date: InternalDate::utc(1_700_000_000),
         digest: Bytes::from(vec![b'd'; DIGEST_BYTES]),
+        links: links(n),
         blob: NewBlob::Memory(text.into()),
     }
 }

@@ -32,7 +32,7 @@ pub use quota::{Limit, Quota};
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// Makes what is kept of a message to answer from, of its bytes.
-pub type Digester = fn(&[u8]) -> Bytes;
+pub type Digester = fn(&[u8]) -> Digested;
 
 /// A storage engine: accounts, mailboxes, message metadata and their changes.
 ///
@@ -243,6 +243,10 @@ pub trait Store: Send + Sync {
         remove: bool,
     ) -> Reply<'a, Copied>;
 
+    /// What is known of those of `uids` that exist, by UID. One query for each range.
+    fn facts<'a>(&'a self, mailbox: MailboxId, uids: &'a NumberSet)
+    -> Reply<'a, Vec<(Uid, Facts)>>;
+
     /// What is stored of these messages, in the order given. The rows need not exist any more if
     /// they were expunged within the grace period. One query for all.
     ///
@@ -321,8 +325,42 @@ pub struct NewMessage {
     pub date: InternalDate,
     /// What is kept of it to answer from; opaque to the store.
     pub digest: Bytes,
+    /// What it has to do with other messages.
+    pub links: Links,
     /// Its bytes.
     pub blob: NewBlob,
+}
+
+/// What is worked out of a message's bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Digested {
+    /// What is kept of it to answer from.
+    pub digest: Bytes,
+    /// What it has to do with other messages.
+    pub links: Links,
+}
+
+/// What makes messages of an account a thread: identifiers, as hashes that are the same whenever the
+/// identifiers are, and the subject, under which alone they count.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Links {
+    /// Its own identifier.
+    pub own: Option<u64>,
+    /// Those it refers to, the nearest ancestor last.
+    pub references: Vec<u64>,
+    /// Its base subject (RFC 5256 §2.1).
+    pub subject: u64,
+}
+
+/// What is known of a message and not held in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// The same for all copies of the message, and for no other of the store (RFC 8474 §5.1).
+    pub email: u64,
+    /// The same for all messages of its thread; never changes (RFC 8474 §5.2).
+    pub thread: Option<u64>,
+    /// When it came into its mailbox, in seconds since 1970 (RFC 8514 §3).
+    pub saved: i64,
 }
 
 /// What an append gave.

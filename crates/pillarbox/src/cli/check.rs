@@ -1,12 +1,12 @@
 //! `pillarbox check`.
 
-use bytes::Bytes;
 use pillarbox_store::{Digester, Finding};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::admin::{Blocks, Outcome, StorageBlock, failed, say, say_json};
 use super::console::Console;
+use crate::storage::incoming::digested;
 
 /// Look for damage, and repair it.
 ///
@@ -27,7 +27,7 @@ pub struct Check {
 impl Check {
     pub(super) async fn perform(self, blocks: &dyn Blocks, console: &mut dyn Console) -> Outcome {
         let storage = self.block.storage(blocks)?;
-        let repair = self.repair.then_some(digest as Digester);
+        let repair = self.repair.then_some(digested as Digester);
         let findings = storage.store.check(repair).await?;
         if self.json {
             say_json(console, &findings.iter().map(json).collect::<Vec<_>>()).await?;
@@ -41,10 +41,6 @@ impl Check {
             wrong => Err(failed(format!("{wrong} problems remain"))),
         }
     }
-}
-
-fn digest(message: &[u8]) -> Bytes {
-    pillarbox_message::digest(message).encode().into()
 }
 
 fn line(finding: &Finding) -> String {

@@ -174,6 +174,7 @@ async fn message(
         flags: copy.flags.clone(),
         date,
         digest: received.digest,
+        links: received.links,
         blob: received.blob,
     };
     Ok((message, held))

@@ -144,6 +144,7 @@ impl Upload {
                 flags: about.flags,
                 date: about.date.unwrap_or(now),
                 digest: received.digest,
+                links: received.links,
                 blob: received.blob,
             });
         Ok((target, messages.collect()))

@@ -1,8 +1,8 @@
 //! A message on its way into the store.
 
 use bytes::Bytes;
-use pillarbox_message::{Recoded, recode_binary};
-use pillarbox_store::{About, BlobWriter, Error, NewBlob, Store};
+use pillarbox_message::{Recoded, SortKeys, recode_binary};
+use pillarbox_store::{About, BlobWriter, Digested, Error, Links, NewBlob, Store};
 
 /// Messages up to this size wait in memory for their commit; larger ones are written as they come.
 const IN_MEMORY_BYTES: u64 = 256 * 1024;
@@ -26,6 +26,7 @@ enum Held {
 pub(crate) struct Received {
     pub(crate) blob: NewBlob,
     pub(crate) digest: Bytes,
+    pub(crate) links: Links,
 }
 
 impl Incoming {
@@ -88,8 +89,12 @@ impl Incoming {
                 again.complete().await?
             }
         };
-        let digest = digest(&bytes);
-        Ok(Received { blob, digest })
+        let Digested { digest, links } = apart(&bytes, || digested(&bytes));
+        Ok(Received {
+            blob,
+            digest,
+            links,
+        })
     }
 
     async fn complete(self) -> Result<(NewBlob, Bytes), Error> {
@@ -111,11 +116,29 @@ fn recoded(bytes: &Bytes) -> Option<Recoded<'_>> {
     apart(bytes, || recode_binary(bytes))
 }
 
-/// What is kept of a message, encoded for the store.
-fn digest(bytes: &Bytes) -> Bytes {
-    apart(bytes, || {
-        Bytes::from(pillarbox_message::digest(bytes).encode())
-    })
+/// What the store keeps of a message besides its bytes.
+pub(crate) fn digested(message: &[u8]) -> Digested {
+    let digest = pillarbox_message::digest(message);
+    Digested {
+        links: links(&digest.sort),
+        digest: digest.encode().into(),
+    }
+}
+
+fn links(keys: &SortKeys) -> Links {
+    let own = Some(&keys.message_id).filter(|id| !id.is_empty());
+    let ids = keys.references.split(|&byte| byte == b'\n');
+    Links {
+        own: own.map(|id| hash(id)),
+        references: ids.filter(|id| !id.is_empty()).map(hash).collect(),
+        subject: hash(keys.base_subject.as_bytes()),
+    }
+}
+
+/// Wide enough that two texts of an account do not have one by accident.
+fn hash(text: &[u8]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(text).as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Does work that looks through the whole message.

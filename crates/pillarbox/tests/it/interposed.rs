@@ -7,11 +7,12 @@ use bytes::Bytes;
 use pillarbox::storage::Storage;
 use pillarbox_model::{
     AccountId, BlobId, Flag, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, SpecialUse,
+    Uid,
 };
 use pillarbox_store::{
-    About, Account, Appended, BlobWriter, Content, Copied, Digester, Error, Expunged, Finding,
-    FlagAction, FlagsSet, Limit, Location, Mailbox, MailboxInfo, NewMessage, Quota, Reply, Row,
-    Store, Vanished,
+    About, Account, Appended, BlobWriter, Content, Copied, Digester, Error, Expunged, Facts,
+    Finding, FlagAction, FlagsSet, Limit, Location, Mailbox, MailboxInfo, NewMessage, Quota, Reply,
+    Row, Store, Vanished,
 };
 
 /// What happens before a call, which is named as its method is; an error is what the call gives.
@@ -94,6 +95,7 @@ pass! {
     remove(mailbox: MailboxId, uids: &'a NumberSet) -> Expunged;
     expunged_since(mailbox: MailboxId, modseq: ModSeq, among: &'a NumberSet) -> Vanished;
     copy(from: MailboxId, uids: &'a NumberSet, to: MailboxId, remove: bool) -> Copied;
+    facts(mailbox: MailboxId, uids: &'a NumberSet) -> Vec<(Uid, Facts)>;
     contents(rows: &'a [Row], digests: bool) -> Vec<Content>;
     read(location: &'a Location) -> Bytes;
     redigest(digests: Vec<(BlobId, Bytes)>) -> ();

@@ -79,6 +79,8 @@ impl Tx<'_> {
         }
         self.sql
             .execute("DELETE FROM subscription WHERE account = ?", key)?;
+        self.sql
+            .execute("DELETE FROM link WHERE account = ?", key)?;
         match self.sql.execute("DELETE FROM account WHERE id = ?", key)? {
             0 => Err(Error::NoAccount),
             _ => {
@@ -109,23 +111,5 @@ impl Tx<'_> {
         )?;
         let next = statement.query_row(params![self.now, id.0 as i64], |row| row.get(0));
         next.optional()?.map(UidValidity).ok_or(Error::NoAccount)
-    }
-
-    /// So many new email ids (RFC 8474 §5.1), ascending. They follow the clock: so an account that
-    /// was restored from a copy does not give ids again that it gave after the copy was made.
-    pub(super) fn next_emails(
-        &self,
-        id: AccountId,
-        count: usize,
-    ) -> Result<std::ops::Range<i64>, Error> {
-        let count = count as i64;
-        let mut statement = self.sql.prepare_cached(
-            "UPDATE account SET last_email = max(last_email, ?) + ? WHERE id = ?
-             RETURNING last_email",
-        )?;
-        let clock = self.now.saturating_mul(1_000_000);
-        let last = statement.query_row(params![clock, count, id.0 as i64], |row| row.get(0));
-        let last: i64 = last.optional()?.ok_or(Error::NoAccount)?;
-        Ok(last - count + 1..last + 1)
     }
 }

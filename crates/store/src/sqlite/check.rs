@@ -284,7 +284,7 @@ async fn mend_digests(
         if let Some(digest) = repair
             && let Ok(bytes) = engine.blobs.read(&location).await
         {
-            engine.redigest(vec![(blob, digest(&bytes))]).await?;
+            engine.redigest(vec![(blob, digest(&bytes).digest)]).await?;
             found.repaired = true;
         }
         findings.push(found);

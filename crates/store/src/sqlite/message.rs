@@ -12,13 +12,14 @@ use super::commit::{Source, Stored};
 use super::read;
 use super::tx::{MailboxRow, Tx};
 use crate::mailbox::Row;
-use crate::{Appended, Copied, Error};
+use crate::{Appended, Copied, Error, Links};
 
 /// What an append says of a message, its bytes aside.
 pub(super) struct Described {
     pub(super) flags: Vec<Flag>,
     pub(super) date: InternalDate,
     pub(super) digest: Bytes,
+    pub(super) links: Links,
 }
 
 /// What a message shares with its copies.
@@ -38,7 +39,15 @@ impl Tx<'_> {
         let modseq = row.next_modseq();
         let mut change = row.change();
         let mut seen = HashMap::new();
+        let mut identities = Vec::with_capacity(messages.len());
+        let mut emails = self.next_emails(messages.len())?;
         for (message, stored) in messages.into_iter().zip(stored) {
+            let email = emails.next().unwrap_or_default();
+            let thread = self.thread(row.account, email, &message.links)?;
+            identities.push(Identity {
+                email,
+                thread: Some(thread),
+            });
             let blob = self.blob(row.account, &stored, &message.digest, &mut seen)?;
             let flags = row.resolve(&message.flags)?;
             change.added.push(Row {
@@ -50,12 +59,7 @@ impl Tx<'_> {
                 blob,
             });
         }
-        let emails = self.next_emails(row.account, change.added.len())?;
-        let identities = emails.map(|email| Identity {
-            email,
-            thread: None,
-        });
-        self.insert(&mut row, &change.added, identities)?;
+        self.insert(&mut row, &change.added, identities.into_iter())?;
         let uids = change.added.iter().map(|row| row.uid).collect();
         let change = crate::mailbox::Delta {
             added: change.added,
@@ -67,6 +71,18 @@ impl Tx<'_> {
             uids,
             modseq,
         })
+    }
+
+    /// So many new email ids (RFC 8474 §5.1), ascending. They follow the clock: so a store that was
+    /// restored from a copy does not give ids again that it gave after the copy was made.
+    fn next_emails(&self, count: usize) -> Result<std::ops::Range<i64>, Error> {
+        let count = count as i64;
+        let mut statement = self.sql.prepare_cached(
+            "UPDATE counter SET value = max(value, ?) + ? WHERE name = 'email' RETURNING value",
+        )?;
+        let clock = self.now.saturating_mul(1_000_000);
+        let last: i64 = statement.query_row(params![clock, count], |row| row.get(0))?;
+        Ok(last - count + 1..last + 1)
     }
 
     /// The blob's row, with one more message that names it.

@@ -23,16 +23,17 @@ mod schema;
 mod stops;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod tx;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use pillarbox_model::{
     AccountId, BlobId, Delimiter, Flag, Flags, MailboxId, MailboxName, ModSeq, NumberSet,
-    PerResource, SpecialUse,
+    PerResource, SpecialUse, Uid,
 };
 use rusqlite::{Connection, OpenFlags, params};
 
@@ -44,8 +45,8 @@ use crate::blob::{About, BlobWriter, Blobs, Location};
 use crate::lock::Lock;
 use crate::mailbox::{Mailbox, Opening, Row, Ticket};
 use crate::{
-    Account, Appended, Content, Copied, Digester, Error, Expunged, Finding, FlagAction, FlagsSet,
-    Limit, MailboxInfo, NewMessage, Quota, Reply, Store, Vanished,
+    Account, Appended, Content, Copied, Digester, Error, Expunged, Facts, Finding, FlagAction,
+    FlagsSet, Limit, MailboxInfo, NewMessage, Quota, Reply, Store, Vanished,
 };
 
 /// SQLite's page cache of a connection that reads, in the way of `PRAGMA cache_size`: 8 MB, of
@@ -100,6 +101,8 @@ pub struct Engine {
     /// Held while bytes are copied or given up: what a backup's rows name must not go before its
     /// bytes are copied.
     copying: tokio::sync::Mutex<()>,
+    /// How far old identifiers of messages were looked for.
+    links_seen: Mutex<(i64, i64)>,
 }
 
 impl From<rusqlite::Error> for Error {
@@ -161,6 +164,7 @@ impl Engine {
         Ok(Self {
             committer: Arc::new(committer),
             copying: tokio::sync::Mutex::default(),
+            links_seen: Mutex::default(),
             readers: Readers::new(settings.clone()),
             contents: Contents::new(settings.contents_bytes),
             blobs,
@@ -322,6 +326,7 @@ impl Store for Engine {
                     flags,
                     date,
                     digest,
+                    links,
                     blob,
                 } in messages
                 {
@@ -330,6 +335,7 @@ impl Store for Engine {
                         flags,
                         date,
                         digest,
+                        links,
                     });
                 }
                 described.push((mailbox, of_mailbox));
@@ -417,6 +423,14 @@ impl Store for Engine {
             self.committer
                 .submit(Vec::new(), move |tx, _| tx.copy(from, &uids, to, remove)),
         )
+    }
+
+    fn facts<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        uids: &'a NumberSet,
+    ) -> Reply<'a, Vec<(Uid, Facts)>> {
+        self.read_with(move |sql| thread::facts(sql, mailbox, uids))
     }
 
     fn contents<'a>(&'a self, rows: &'a [Row], digests: bool) -> Reply<'a, Vec<Content>> {

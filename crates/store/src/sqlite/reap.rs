@@ -1,5 +1,7 @@
 //! Giving room back.
 
+use std::sync::PoisonError;
+
 use rusqlite::{Connection, params};
 
 use super::Engine;
@@ -21,6 +23,7 @@ pub(super) async fn reap(engine: &Engine) -> Result<u64, Error> {
         .committer
         .submit(Vec::new(), |tx, _| trim_expunged(tx.sql))
         .await?;
+    forget_links(engine).await?;
     let mut freed = 0;
     loop {
         let submitted = engine
@@ -38,6 +41,21 @@ pub(super) async fn reap(engine: &Engine) -> Result<u64, Error> {
     }
     super::compact::compact(engine).await?;
     Ok(freed)
+}
+
+/// Some of the identifiers that lead to threads are looked at each time.
+async fn forget_links(engine: &Engine) -> Result<(), Error> {
+    let seen = || {
+        engine
+            .links_seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    };
+    let after = *seen();
+    let forget = move |tx: &mut Tx<'_>, _| tx.forget_links(after);
+    let next = engine.committer.submit(Vec::new(), forget).await?;
+    *seen() = next;
+    Ok(())
 }
 
 /// Takes rows of dead blobs away. Returns the locations to be given up, some at a time.

@@ -1,6 +1,5 @@
 //! Taking in messages that only their bytes are left of.
 
-use bytes::Bytes;
 use pillarbox_model::{AccountId, MailboxId, MailboxName};
 use rusqlite::{OptionalExtension, params};
 
@@ -10,7 +9,7 @@ use super::message::Described;
 use super::tx::Tx;
 use super::{Engine, mark};
 use crate::blob::{About, Location};
-use crate::{Digester, Error, Finding};
+use crate::{Digested, Digester, Error, Finding};
 
 /// Where such messages go.
 const RECOVERED: &str = "Recovered";
@@ -23,7 +22,7 @@ struct Orphan {
     about: About,
     size_bytes: u64,
     hash: [u8; 32],
-    digest: Bytes,
+    digested: Digested,
 }
 
 /// Reports bytes that nothing names, and takes them in if asked. A database that was made beside
@@ -77,7 +76,7 @@ async fn adopt(engine: &Engine, some: &[Kept], digester: Digester) -> Result<Vec
             about,
             size_bytes: bytes.len() as u64,
             hash: *blake3::hash(&bytes).as_bytes(),
-            digest: digester(&bytes),
+            digested: digester(&bytes),
         });
     }
     // They may never have been synced.
@@ -121,7 +120,8 @@ impl Tx<'_> {
         let message = Described {
             flags: Vec::new(),
             date: orphan.about.date,
-            digest: orphan.digest,
+            digest: orphan.digested.digest,
+            links: orphan.digested.links,
         };
         let stored = Stored {
             source: Source::New(orphan.location),

@@ -16,9 +16,12 @@ const STEPS: &[&str] = &[V1];
 /// - `mailbox.id` together with its UIDVALIDITY is its object id (RFC 8474 §4): both stay when it
 ///   is renamed, ids are never used again, and where a restored copy goes other ways than the
 ///   original did, UIDVALIDITY tells them apart.
-/// - `message.email` is the same for all copies of a message, and for no other of the account (RFC
+/// - `message.email` is the same for all copies of a message, and for no other of the store (RFC
 ///   8474 §5.1). It is not the blob: equal bytes with another INTERNALDATE are another message.
-/// - `message.thread` goes along with copies too. Nothing gives it a value yet.
+/// - `message.thread` goes along with copies too, and never changes. It is the `email` of the first
+///   message of the thread.
+/// - `link` leads from hashes of message identifiers and base subjects to threads; `used` is the second
+///   of about the last time that a message had them.
 /// - `message.created` is the mod-sequence at which the message came, `saved` the second (RFC 8514).
 /// - `doomed` has places of bytes which no row names, to be given up.
 /// - `mark` has what is to be known of the whole database when it is opened.
@@ -28,7 +31,6 @@ CREATE TABLE account (
     name TEXT NOT NULL UNIQUE,
     append_limit INTEGER,
     last_uid_validity INTEGER NOT NULL DEFAULT 0,
-    last_email INTEGER NOT NULL DEFAULT 0,
     created INTEGER NOT NULL,
     messages INTEGER NOT NULL DEFAULT 0,
     size_bytes INTEGER NOT NULL DEFAULT 0,
@@ -100,6 +102,19 @@ CREATE TABLE expunged (
     last INTEGER NOT NULL,
     PRIMARY KEY (mailbox, modseq, first)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE link (
+    account INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    subject INTEGER NOT NULL,
+    thread INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    PRIMARY KEY (account, id, subject)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE counter (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counter (name, value) VALUES ('email', 0);
 CREATE TABLE mark (
     name TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;

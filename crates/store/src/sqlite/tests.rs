@@ -5,10 +5,10 @@ use std::path::Path;
 use pillarbox_model::Uid;
 
 use super::*;
-use crate::FlagAction;
 use crate::blobs::{Compression, Files, Options, Pack};
 use crate::suite::memory::{Fault, Memory};
 use crate::suite::{Stage, digester, message, name};
+use crate::{FlagAction, Links};
 
 fn settings(directory: &Path) -> Settings {
     Settings {
@@ -689,7 +689,7 @@ async fn a_backup_under_load_has_all_that_was_acknowledged() {
     let account = store.create_account("user", &[]).await.unwrap().id;
     let inbox = store.mailbox(account, &name("INBOX")).await;
     let inbox = inbox.unwrap().unwrap().id;
-    let acknowledged = Arc::new(std::sync::Mutex::new(std::collections::BTreeMap::new()));
+    let acknowledged = Arc::new(Mutex::new(std::collections::BTreeMap::new()));
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let write = |writer: u32| {
         let (store, acknowledged, stop) = (store.clone(), acknowledged.clone(), stop.clone());
@@ -782,4 +782,44 @@ async fn expunges_of_long_ago_are_known_to_be_forgotten() {
         assert!(since(second).await.complete);
         store.reap().await.unwrap();
     }
+}
+
+/// Identifiers that nothing mentioned for two years lead nowhere any more; others stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn identifiers_are_forgotten_in_the_end() {
+    let (directory, _, stage) = bed();
+    let inbox = stage.inbox().await.id;
+    let told = |own: u64, references: &[u64]| NewMessage {
+        links: Links {
+            own: Some(own),
+            references: references.to_vec(),
+            subject: 0,
+        },
+        ..message("x", &[])
+    };
+    let messages = vec![told(1, &[]), told(2, &[])];
+    stage.store().append(inbox, messages).await.unwrap();
+    let database = database(directory.path());
+    let links = || -> i64 {
+        let count = "SELECT count(*) FROM link";
+        database.query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    stage.store().reap().await.unwrap();
+    assert_eq!(links(), 2);
+    let old = "UPDATE link SET used = used - 2 * 366 * 86400";
+    database.execute(old, []).unwrap();
+    // One is mentioned again.
+    stage
+        .store()
+        .append(inbox, vec![told(3, &[1])])
+        .await
+        .unwrap();
+    stage.store().reap().await.unwrap();
+    assert_eq!(links(), 2);
+    let found = stage.store().facts(inbox, &NumberSet::range(1..=9)).await;
+    let threads: Vec<_> = found.unwrap().iter().map(|(_, f)| f.thread).collect();
+    assert!(threads[0] == threads[2] && threads[1].is_some());
+    let account = stage.inbox().await.account;
+    stage.store().remove_account(account).await.unwrap();
+    assert_eq!(links(), 0);
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pillarbox_model::{Delimiter, Flag, InternalDate, MailboxId, MailboxName};
 
-use crate::{Appended, MailboxInfo, NewBlob, NewMessage, Store};
+use crate::{Appended, Digested, Links, MailboxInfo, NewBlob, NewMessage, Store};
 
 /// A store that can be closed and opened again.
 pub struct Stage {
@@ -113,8 +113,11 @@ pub fn flags(names: &[&str]) -> Vec<Flag> {
 }
 
 /// What all messages here have for a digest.
-pub fn digester(_: &[u8]) -> Bytes {
-    Bytes::from_static(b"digest")
+pub fn digester(_: &[u8]) -> Digested {
+    Digested {
+        digest: Bytes::from_static(b"digest"),
+        links: Links::default(),
+    }
 }
 
 /// A message that is all body.
@@ -123,6 +126,7 @@ pub fn message(text: &str, names: &[&str]) -> NewMessage {
         flags: flags(names),
         date: InternalDate::utc(1_700_000_000),
         digest: Bytes::from_static(b"digest"),
+        links: Links::default(),
         blob: NewBlob::Memory(Bytes::copy_from_slice(text.as_bytes())),
     }
 }
@@ -154,6 +158,8 @@ macro_rules! contract {
             a_delivery_that_one_has_no_room_for_is_for_none,
             mailboxes_are_counted_with_those_above_them,
             a_quota_of_its_own_counts_more_than_the_default,
+            messages_that_refer_to_each_other_are_a_thread,
+            copies_are_the_same_message_and_were_saved_when_they_came,
         );
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,10 +1,12 @@
 //! The contract, told as stories: what each is about is its name.
 #![allow(missing_docs)]
 
+mod facts;
 mod quota;
 
 use pillarbox_model::{Flag, Flags, InternalDate, MailboxId, ModSeq, NumberSet, SpecialUse, Uid};
 
+pub use facts::*;
 pub use quota::*;
 
 use super::{Stage, flags, message, name};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pillarbox_model::{Flag, InternalDate};
-use pillarbox_store::{FlagAction, Mailbox, NewBlob, NewMessage};
+use pillarbox_store::{Digested, FlagAction, Mailbox, NewBlob, NewMessage};
 use serde::{Deserialize, Serialize};
 use tokio::task::block_in_place;
 
@@ -17,6 +17,7 @@ use super::Failure;
 use super::admin::{Blocks, Outcome, StorageBlock, account, confirm, failed, mailbox, say};
 use super::console::Console;
 use crate::storage::Storage;
+use crate::storage::incoming::digested;
 
 /// List and change the messages of a mailbox.
 #[derive(clap::Args, Serialize, Deserialize)]
@@ -193,11 +194,12 @@ impl Add {
         if bytes.is_empty() {
             return Err(failed("the message on the standard input is empty".into()));
         }
-        let digest = block_in_place(|| pillarbox_message::digest(&bytes).encode());
+        let Digested { digest, links } = block_in_place(|| digested(&bytes));
         let message = NewMessage {
             flags,
             date,
-            digest: Bytes::from(digest),
+            digest,
+            links,
             blob: NewBlob::Memory(bytes),
         };
         let appended = storage.store.append(mailbox.id(), vec![message]).await?;

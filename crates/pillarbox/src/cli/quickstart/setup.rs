@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use pillarbox_model::{InternalDate, MailboxName};
-use pillarbox_store::{NewBlob, NewMessage};
+use pillarbox_store::{Digested, NewBlob, NewMessage};
 
 use super::samples::{SAMPLES, Sample};
 use super::{Ports, Trial, USER};
@@ -23,6 +23,7 @@ use crate::cli::{Failure, load};
 use crate::clock;
 use crate::secret::Secret;
 use crate::storage::Storage;
+use crate::storage::incoming::digested;
 
 /// Some clients believe no certificate that is valid for longer.
 const VALIDITY: Duration = Duration::from_secs(825 * 86_400);
@@ -164,10 +165,12 @@ async fn deliver(storage: &Arc<Storage>) -> Result<(), anyhow::Error> {
 
 fn message(sample: &Sample, now: InternalDate) -> NewMessage {
     let bytes = Bytes::from(sample.message());
+    let Digested { digest, links } = digested(&bytes);
     NewMessage {
         flags: sample.flags(),
         date: InternalDate::utc(now.unix_seconds - sample.hours_ago * 3_600),
-        digest: Bytes::from(pillarbox_message::digest(&bytes).encode()),
+        digest,
+        links,
         blob: NewBlob::Memory(bytes),
     }
 }

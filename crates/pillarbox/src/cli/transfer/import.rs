@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use pillarbox_model::MailboxName;
-use pillarbox_store::{Account, MailboxInfo, NewBlob, NewMessage};
+use pillarbox_store::{Account, Digested, MailboxInfo, NewBlob, NewMessage};
 use serde::{Deserialize, Serialize};
 use tokio::task::block_in_place;
 
@@ -14,6 +14,7 @@ use super::super::admin::{Blocks, Outcome, StorageBlock, account, failed, mailbo
 use super::super::console::{Console, Progress};
 use super::{Format, Found, Source, eml, maildir, mbox};
 use crate::storage::Storage;
+use crate::storage::incoming::digested;
 
 /// Messages added in one transaction.
 const BATCH: usize = 200;
@@ -241,10 +242,12 @@ async fn add(storage: &Storage, target: &MailboxInfo, batch: Vec<Found>) -> Resu
     }
     let message = |found: Found| {
         let bytes = Bytes::from(found.bytes);
+        let Digested { digest, links } = digested(&bytes);
         NewMessage {
             flags: found.flags,
             date: found.date,
-            digest: pillarbox_message::digest(&bytes).encode().into(),
+            digest,
+            links,
             blob: NewBlob::Memory(bytes),
         }
     };
