@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pillarbox_message::{Decoder, DigestRef, Encoding, Kind, PartRef, decode_part};
 use pillarbox_proto::imap::command::{BinarySection, FetchItem};
 
-use super::fetch::cut;
+use super::section::cut;
 use super::wire::Wire;
 
 /// Bodies up to this size are decoded at once. Larger ones are decoded twice, first to know how much

@@ -1,16 +1,17 @@
 //! FETCH and UID FETCH (RFC 3501 §6.4.5): from rows and digests, never by parsing.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use std::collections::HashMap;
 
 use bytes::Bytes;
-use pillarbox_message::{DigestRef, SectionText as Text, digest, header_fields};
-use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, Rights, SequenceSet};
-use pillarbox_proto::imap::command::{FetchItem, FetchModifier, Rfc822, Section, SectionText};
+use pillarbox_message::{DigestRef, digest};
+use pillarbox_model::{Flag, Flags, MailboxId, ModSeq, NumberSet, Rights, SequenceSet, Uid};
+use pillarbox_proto::imap::command::{FetchItem, FetchModifier, Rfc822};
 use pillarbox_proto::imap::encode::{self, Dialect, Fetch};
-use pillarbox_store::{self as store, Content, FlagAction, Row, Rows};
+use pillarbox_store::{self as store, Content, Facts, FlagAction, Row, Rows, Store};
 
 use super::binary::{self, Decoded};
+use super::facts;
+use super::section::{new_section, old_section, sendable};
 use super::session::{Completed, Halt, Outcome};
 use super::{Refusal, Selected, Session};
 use crate::log::Text as Logged;
@@ -20,16 +21,17 @@ const ROWS_AT_ONCE: usize = 1_024;
 /// Messages whose stored parts are asked for in one query: bounds what is held for a slow client.
 const CONTENTS_AT_ONCE: usize = 128;
 
-/// What stands for NUL in what is sent: no character of ASCII, and never alone in UTF-8.
-const NUL_STAND_IN: u8 = 0x80;
-
 /// What a FETCH needs, found once for all messages.
 struct Plan<'a> {
     items: Vec<FetchItem<'a>>,
     /// What the answer calls each item; empty where the item has a fixed name.
     labels: Vec<Vec<u8>>,
+    /// What is stored of each is looked at.
     digest: bool,
+    /// And has to be made, if it isn't there.
+    digest_now: bool,
     bytes: bool,
+    facts: bool,
     marks_seen: bool,
 }
 
@@ -41,7 +43,9 @@ impl<'a> Plan<'a> {
         }
         Self {
             labels: items.iter().map(label).collect(),
-            digest: items.iter().any(needs_digest),
+            digest: items.iter().any(|item| needs_digest(item) || is_lazy(item)),
+            digest_now: items.iter().any(needs_digest),
+            facts: items.iter().any(facts::is_fact),
             bytes: items.iter().any(needs_bytes),
             marks_seen: items.iter().any(marks_seen),
             items,
@@ -74,8 +78,17 @@ fn label(item: &FetchItem<'_>) -> Vec<u8> {
 }
 
 fn needs_digest(item: &FetchItem<'_>) -> bool {
-    use FetchItem::{Body, BodyStructure, Envelope};
-    matches!(item, Envelope | Body | BodyStructure) || needs_bytes(item)
+    use FetchItem::{Body, BodyStructure, Envelope, Preview};
+    let made_ready = matches!(
+        item,
+        Envelope | Body | BodyStructure | Preview { lazy: false }
+    );
+    made_ready || needs_bytes(item)
+}
+
+/// RFC 8970 §4.1: only what can be had without delay.
+const fn is_lazy(item: &FetchItem<'_>) -> bool {
+    matches!(item, FetchItem::Preview { lazy: true })
 }
 
 fn needs_bytes(item: &FetchItem<'_>) -> bool {
@@ -134,12 +147,12 @@ pub(super) async fn fetch(
     if silent.is_some() {
         plan.tell_flags(session.dialect);
     }
-    if plan.digest {
-        let failed = fetch_contents(session, &uids, &plan).await?;
-        failed.map_or(Ok(()), Err)?;
+    let failed = if plan.digest {
+        fetch_contents(session, &uids, &plan).await?
     } else {
-        fetch_rows(session, &uids, &plan).await?;
-    }
+        fetch_rows(session, &uids, &plan).await?
+    };
+    failed.map_or(Ok(()), Err)?;
     Ok(Completed {
         silent,
         ..Completed::default()
@@ -193,41 +206,86 @@ async fn mark_seen(session: &mut Session, uids: &NumberSet) -> Result<Option<Mod
     }
 }
 
-/// Answers from rows alone.
-async fn fetch_rows(session: &mut Session, uids: &NumberSet, plan: &Plan<'_>) -> Result<(), Halt> {
+/// Answers from rows and from what is known beside them; says why that was not possible of all.
+async fn fetch_rows(
+    session: &mut Session,
+    uids: &NumberSet,
+    plan: &Plan<'_>,
+) -> Result<Option<Refusal>, Halt> {
+    let store = session.endpoint.storage.store.clone();
+    let mut failed = None;
     let mut next = uids.first();
     while let Some(from) = next {
-        let selected = session
-            .selected
-            .as_mut()
-            .ok_or(Refusal::State("Nothing is selected"))?;
+        let selected = session.selected()?;
         let mailbox = selected.member.mailbox().clone();
-        next = {
+        let (some, after) = selected.rows_from(&mailbox.read(), uids, from, ROWS_AT_ONCE);
+        next = after;
+        let (some, known) = plan
+            .with_facts(&*store, mailbox.id(), some, &mut failed)
+            .await?;
+        let dialect = session.dialect;
+        {
             let rows = mailbox.read();
-            let (some, next) = selected.rows_from(&rows, uids, from, ROWS_AT_ONCE);
             for (seq, row) in &some {
-                let mut fetch = Fetch::begin(&mut session.wire.out, *seq, session.dialect);
-                plan.items
-                    .iter()
-                    .for_each(|item| write_row(&mut fetch, item, row, &rows));
-                fetch.end();
+                let fetch = Fetch::begin(&mut session.wire.out, *seq, dialect);
+                plan.write_row(fetch, row, &rows, known.get(&row.uid));
             }
-            next
-        };
+        }
         session.wire.flush_if_full().await?;
     }
-    Ok(())
+    Ok(failed)
 }
 
-/// An item that the row has. Others are passed over.
-fn write_row(fetch: &mut Fetch<'_>, item: &FetchItem<'_>, row: &Row, rows: &Rows<'_>) {
+/// What is known of messages beside their rows.
+type Known = HashMap<Uid, Facts>;
+
+impl Plan<'_> {
+    /// What is known of these messages beside their rows, if that is asked for. Those of which it is
+    /// not known any more, since they were expunged, are left out (RFC 5530 §3, EXPUNGEISSUED).
+    async fn with_facts(
+        &self,
+        store: &dyn Store,
+        mailbox: MailboxId,
+        mut some: Vec<(u32, Row)>,
+        failed: &mut Option<Refusal>,
+    ) -> Result<(Vec<(u32, Row)>, Known), Halt> {
+        if !self.facts {
+            return Ok((some, Known::new()));
+        }
+        let rows: Vec<Row> = some.iter().map(|(_, row)| *row).collect();
+        let known = facts::of(store, mailbox, &rows).await?;
+        some.retain(|(_, row)| known.contains_key(&row.uid));
+        if some.len() < rows.len() {
+            *failed = Some(Refusal::ExpungeIssued);
+        }
+        Ok((some, known))
+    }
+
+    fn write_row(&self, mut fetch: Fetch<'_>, row: &Row, rows: &Rows<'_>, facts: Option<&Facts>) {
+        for item in &self.items {
+            write_row(&mut fetch, item, row, rows, facts);
+        }
+        fetch.end();
+    }
+}
+
+/// An item that the row or what is known beside it has. Others are passed over.
+fn write_row(
+    fetch: &mut Fetch<'_>,
+    item: &FetchItem<'_>,
+    row: &Row,
+    rows: &Rows<'_>,
+    facts: Option<&Facts>,
+) {
     match item {
         FetchItem::Uid => fetch.uid(row.uid.0),
         FetchItem::Flags => fetch.flags(rows.keywords().names_of(row.flags)),
         FetchItem::InternalDate => fetch.internal_date(row.date),
         FetchItem::Size => fetch.size(row.size.into()),
         FetchItem::ModSeq => fetch.modseq(row.modseq.0),
-        _ => {}
+        fact => facts
+            .into_iter()
+            .for_each(|facts| facts::write(fetch, fact, facts)),
     }
 }
 
@@ -253,11 +311,15 @@ async fn fetch_contents(
         let mailbox = selected.member.mailbox().clone();
         let (some, after) = selected.rows_from(&mailbox.read(), uids, from, CONTENTS_AT_ONCE);
         next = after;
+        let (some, known) = plan
+            .with_facts(&*store, mailbox.id(), some, &mut failed)
+            .await?;
         let rows: Vec<Row> = some.iter().map(|(_, row)| *row).collect();
         let contents = store.contents(&rows, true).await?;
         let mut made = Vec::new();
         for ((seq, row), content) in some.iter().zip(&contents) {
-            match fetch_one(session, plan, *seq, row, content).await? {
+            let message = (*seq, row, known.get(&row.uid));
+            match fetch_one(session, plan, message, content).await? {
                 Ok(digest) => made.extend(digest.map(|digest| (row.blob, digest))),
                 Err(Untold::Undecodable) => failed = Some(Refusal::UnknownEncoding),
                 Err(Untold::Unreadable(error)) => {
@@ -284,11 +346,14 @@ async fn fetch_contents(
 async fn fetch_one(
     session: &mut Session,
     plan: &Plan<'_>,
-    seq: u32,
-    row: &Row,
+    message: Message<'_>,
     content: &Content,
 ) -> Result<Result<Option<Bytes>, Untold>, Halt> {
     let known = DigestRef::new(&content.digest);
+    if known.is_none() && !plan.digest_now {
+        write_message(session, plan, message, None, &Bytes::new()).await?;
+        return Ok(Ok(None));
+    }
     let bytes = if plan.bytes || known.is_none() {
         match session.endpoint.storage.store.read(&content.location).await {
             Ok(bytes) => bytes,
@@ -309,34 +374,45 @@ async fn fetch_one(
     if items.any(|item| binary::is_undecodable(item, &parts)) {
         return Ok(Err(Untold::Undecodable));
     }
-    write_message(session, plan, seq, row, &parts, &bytes).await?;
+    write_message(session, plan, message, Some(&parts), &bytes).await?;
     Ok(Ok(made))
+}
+
+/// The number of a message, its row, and what is known beside it.
+type Message<'a> = (u32, &'a Row, Option<&'a Facts>);
+
+/// Writes an item that is kept ready in the digest. Without one, none but a lazy PREVIEW is asked for.
+fn write_digest(fetch: &mut Fetch<'_>, item: &FetchItem<'_>, digest: Option<&DigestRef<'_>>) {
+    match (item, digest) {
+        (FetchItem::Envelope, Some(digest)) => fetch.raw("ENVELOPE", digest.envelope()),
+        (FetchItem::Body, Some(digest)) => fetch.raw("BODY", digest.body()),
+        (FetchItem::BodyStructure, Some(digest)) => {
+            fetch.raw("BODYSTRUCTURE", digest.bodystructure());
+        }
+        (FetchItem::Preview { .. }, digest) => fetch.preview(digest.map(DigestRef::preview)),
+        _ => {}
+    }
 }
 
 async fn write_message(
     session: &mut Session,
     plan: &Plan<'_>,
-    seq: u32,
-    row: &Row,
-    parts: &DigestRef<'_>,
+    (seq, row, facts): Message<'_>,
+    digest: Option<&DigestRef<'_>>,
     bytes: &Bytes,
 ) -> Result<(), Halt> {
     let mailbox = session.selected()?.member.mailbox().clone();
     let mut fetch = Fetch::begin(&mut session.wire.out, seq, session.dialect);
     for (item, label) in plan.items.iter().zip(&plan.labels) {
+        write_digest(&mut fetch, item, digest);
+        let Some(parts) = digest.filter(|_| needs_bytes(item)) else {
+            let rows = mailbox.read();
+            // Flags as they are now: this command may have set \Seen.
+            let now = rows.get(row.uid).unwrap_or(*row);
+            write_row(&mut fetch, item, &now, &rows, facts);
+            continue;
+        };
         let found = match item {
-            FetchItem::Envelope => {
-                fetch.raw("ENVELOPE", parts.envelope());
-                continue;
-            }
-            FetchItem::Body => {
-                fetch.raw("BODY", parts.body());
-                continue;
-            }
-            FetchItem::BodyStructure => {
-                fetch.raw("BODYSTRUCTURE", parts.bodystructure());
-                continue;
-            }
             FetchItem::Binary(section) => {
                 match Decoded::of_section(section, parts, bytes).await {
                     None => fetch.nil(label),
@@ -354,13 +430,7 @@ async fn write_message(
             }
             FetchItem::Rfc822(which) => old_section(*which, parts, bytes),
             FetchItem::Section(section) => new_section(section, parts, bytes),
-            row_item => {
-                let rows = mailbox.read();
-                // Flags as they are now: this command may have set \Seen.
-                let now = rows.get(row.uid).unwrap_or(*row);
-                write_row(&mut fetch, row_item, &now, &rows);
-                continue;
-            }
+            _ => continue,
         };
         match found {
             None => fetch.nil(label),
@@ -374,80 +444,6 @@ async fn write_message(
     }
     fetch.end();
     Ok(())
-}
-
-/// Message bytes as a literal may have them: without NUL (RFC 3501 §9, `CHAR8`), which mail from files or
-/// of careless programs has now and then. Another octet that is no text stands for it, so that sizes hold.
-fn sendable(bytes: Bytes) -> Bytes {
-    if memchr::memchr(0, &bytes).is_none() {
-        return bytes;
-    }
-    bytes
-        .iter()
-        .map(|&byte| if byte == 0 { NUL_STAND_IN } else { byte })
-        .collect()
-}
-
-fn old_section(which: Rfc822, parts: &DigestRef<'_>, bytes: &Bytes) -> Option<Bytes> {
-    let text = match which {
-        Rfc822::Whole => return Some(bytes.clone()),
-        Rfc822::Header => Text::Header,
-        Rfc822::Text => Text::Text,
-    };
-    let range = parts.parts().locate(&[], Some(&text))?;
-    cut(bytes, range)
-}
-
-/// The bytes of a section; `None` if the message has no such part.
-fn new_section(section: &Section<'_>, parts: &DigestRef<'_>, bytes: &Bytes) -> Option<Bytes> {
-    let whole = match &section.text {
-        None if section.path.is_empty() => bytes.clone(),
-        None => cut(bytes, parts.parts().locate(&section.path, None)?)?,
-        Some(SectionText::Header) => part(section, parts, bytes, &Text::Header)?,
-        Some(SectionText::Text) => part(section, parts, bytes, &Text::Text)?,
-        Some(SectionText::Mime) => part(section, parts, bytes, &Text::Mime)?,
-        Some(SectionText::HeaderFields(names)) => fields(section, parts, bytes, names, true)?,
-        Some(SectionText::HeaderFieldsNot(names)) => fields(section, parts, bytes, names, false)?,
-    };
-    Some(match section.partial {
-        None => whole,
-        Some((origin, length)) => {
-            // A start past the end gives an empty string (RFC 3501 §6.4.5).
-            let from = (origin as usize).min(whole.len());
-            let to = from.saturating_add(length as usize).min(whole.len());
-            whole.slice(from..to)
-        }
-    })
-}
-
-fn part(
-    section: &Section<'_>,
-    parts: &DigestRef<'_>,
-    bytes: &Bytes,
-    text: &Text<'_>,
-) -> Option<Bytes> {
-    cut(bytes, parts.parts().locate(&section.path, Some(text))?)
-}
-
-fn fields(
-    section: &Section<'_>,
-    parts: &DigestRef<'_>,
-    bytes: &Bytes,
-    names: &[Cow<'_, [u8]>],
-    keep_listed: bool,
-) -> Option<Bytes> {
-    let header = part(section, parts, bytes, &Text::Header)?;
-    let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
-    Some(header_fields(&header, &names, keep_listed).into())
-}
-
-/// A range of the message; `None` if it lies outside, which only a damaged digest could say.
-pub(super) fn cut(bytes: &Bytes, range: Range<u32>) -> Option<Bytes> {
-    let range = range.start as usize..range.end as usize;
-    bytes
-        .get(range.clone())
-        .is_some()
-        .then(|| bytes.slice(range))
 }
 
 impl Selected {
@@ -479,7 +475,7 @@ impl Selected {
                 if found.len() == most {
                     return (found, Some(uid));
                 }
-                let row = rows.get_known(pillarbox_model::Uid(uid));
+                let row = rows.get_known(Uid(uid));
                 found.extend(row.and_then(|row| Some((self.view.seq(uid)?, row))));
             }
         }
@@ -493,5 +489,6 @@ pub(super) async fn tell_items(
     uids: &NumberSet,
     items: &[FetchItem<'_>],
 ) -> Result<(), Halt> {
-    fetch_rows(session, uids, &Plan::new(false, items)).await
+    let plan = Plan::new(false, items);
+    fetch_rows(session, uids, &plan).await.map(drop)
 }

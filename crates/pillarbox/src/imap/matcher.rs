@@ -3,15 +3,16 @@
 use pillarbox_message::{Comparator, DigestRef, Needle};
 use pillarbox_model::{Flag, Flags, InternalDate, KeywordTable, NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::{Search, SearchKey};
-use pillarbox_store::Row;
+use pillarbox_store::{Facts, Row};
 
-use super::{Refusal, Selected};
+use super::{Refusal, Selected, facts};
 
 /// Prepared search keys.
 pub(super) struct Matcher {
     test: Test,
     bytes: bool,
     texts: bool,
+    facts: bool,
     /// If all that can match is among these.
     among: Option<NumberSet>,
 }
@@ -30,6 +31,12 @@ enum Test {
     /// Size in bytes, both ends included.
     Size(u64, u64),
     ModSeq(u64),
+    /// The number of its EMAILID.
+    Email(u64),
+    /// The number of its THREADID.
+    Thread(u64),
+    /// Day on which it was saved, both ends included.
+    Saved(i64, i64),
     /// Local day of the Date header, both ends included.
     Sent(i64, i64),
     Header(Vec<u8>, Needle),
@@ -66,6 +73,8 @@ impl Matcher {
             bytes: test
                 .has(&|test| matches!(test, Test::Header(..) | Test::Body(_) | Test::Text(_))),
             texts: test.has(&|test| matches!(test, Test::Body(_) | Test::Text(_))),
+            facts: test
+                .has(&|test| matches!(test, Test::Email(_) | Test::Thread(_) | Test::Saved(..))),
             among: test.among(),
             test,
         })
@@ -89,14 +98,25 @@ impl Matcher {
         self.texts
     }
 
-    /// What the row alone decides; `None` if it does not.
-    pub(super) fn judge_row(&self, row: &Row) -> Option<bool> {
-        self.test.judge_row(row)
+    /// Whether some key looks at what is known beside the row.
+    pub(super) const fn needs_facts(&self) -> bool {
+        self.facts
+    }
+
+    /// What the row and, if given, what is known beside it decide alone; `None` if they do not.
+    pub(super) fn judge_row(&self, row: &Row, facts: Option<&Facts>) -> Option<bool> {
+        self.test.judge_row(row, facts)
     }
 
     /// Whether a message matches.
-    pub(super) fn judge(&self, row: &Row, digest: &DigestRef<'_>, bytes: &[u8]) -> bool {
-        self.test.judge(row, digest, bytes)
+    pub(super) fn judge(
+        &self,
+        row: &Row,
+        facts: Option<&Facts>,
+        digest: &DigestRef<'_>,
+        bytes: &[u8],
+    ) -> bool {
+        self.test.judge(row, facts, digest, bytes)
     }
 }
 
@@ -139,6 +159,13 @@ impl Maker<'_> {
             SearchKey::Smaller(0) => Test::Constant(false),
             SearchKey::Smaller(size) => Test::Size(0, size - 1),
             SearchKey::ModSeq(modseq) => Test::ModSeq(*modseq),
+            SearchKey::EmailId(id) => facts::email(id).map_or(Test::Constant(false), Test::Email),
+            SearchKey::ThreadId(id) => {
+                facts::thread(id).map_or(Test::Constant(false), Test::Thread)
+            }
+            SearchKey::SavedBefore(day) => Test::Saved(i64::MIN, day - 1),
+            SearchKey::SavedOn(day) => Test::Saved(*day, *day),
+            SearchKey::SavedSince(day) => Test::Saved(*day, i64::MAX),
             SearchKey::Header(name, text) => Test::Header(name.to_vec(), self.needle(text)),
             SearchKey::Body(text) => Test::Body(self.needle(text)),
             SearchKey::Text(text) => Test::Text(self.needle(text)),
@@ -178,13 +205,13 @@ impl Maker<'_> {
 }
 
 impl Test {
-    fn judge_row(&self, row: &Row) -> Option<bool> {
+    fn judge_row(&self, row: &Row, facts: Option<&Facts>) -> Option<bool> {
         Some(match self {
             Self::Constant(value) => *value,
             Self::All(tests) => {
                 let mut sure = true;
                 for test in tests {
-                    match test.judge_row(row) {
+                    match test.judge_row(row, facts) {
                         Some(false) => return Some(false),
                         Some(true) => {}
                         None => sure = false,
@@ -192,27 +219,42 @@ impl Test {
                 }
                 return sure.then_some(true);
             }
-            Self::Any(a, b) => match (a.judge_row(row), b.judge_row(row)) {
+            Self::Any(a, b) => match (a.judge_row(row, facts), b.judge_row(row, facts)) {
                 (Some(true), _) | (_, Some(true)) => true,
                 (Some(false), Some(false)) => false,
                 _ => return None,
             },
-            Self::Not(test) => return test.judge_row(row).map(|value| !value),
+            Self::Not(test) => return test.judge_row(row, facts).map(|value| !value),
             Self::Uids(set) => set.contains(row.uid.0),
             Self::Flags(flags) => row.flags.contains(*flags),
             Self::Day(from, to) => (*from..=*to).contains(&row.date.local_day()),
             Self::Instant(from, to) => (*from..=*to).contains(&row.date.unix_seconds),
             Self::Size(from, to) => (*from..=*to).contains(&u64::from(row.size)),
             Self::ModSeq(least) => row.modseq.0 >= *least,
+            Self::Email(email) => facts?.email == *email,
+            Self::Thread(thread) => facts?.thread == Some(*thread),
+            Self::Saved(from, to) => {
+                (*from..=*to).contains(&InternalDate::utc(facts?.saved).local_day())
+            }
             Self::Sent(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) => return None,
         })
     }
 
-    fn judge(&self, row: &Row, digest: &DigestRef<'_>, bytes: &[u8]) -> bool {
+    fn judge(
+        &self,
+        row: &Row,
+        facts: Option<&Facts>,
+        digest: &DigestRef<'_>,
+        bytes: &[u8],
+    ) -> bool {
         match self {
-            Self::All(tests) => tests.iter().all(|test| test.judge(row, digest, bytes)),
-            Self::Any(a, b) => a.judge(row, digest, bytes) || b.judge(row, digest, bytes),
-            Self::Not(test) => !test.judge(row, digest, bytes),
+            Self::All(tests) => tests
+                .iter()
+                .all(|test| test.judge(row, facts, digest, bytes)),
+            Self::Any(a, b) => {
+                a.judge(row, facts, digest, bytes) || b.judge(row, facts, digest, bytes)
+            }
+            Self::Not(test) => !test.judge(row, facts, digest, bytes),
             Self::Sent(from, to) => {
                 sent_day(digest).is_some_and(|day| (*from..=*to).contains(&day))
             }
@@ -226,7 +268,7 @@ impl Test {
             Self::Text(needle) => {
                 pillarbox_message::text_contains(bytes, &digest.parts(), needle, true)
             }
-            by_row => by_row.judge_row(row).unwrap_or(false),
+            by_row => by_row.judge_row(row, facts).unwrap_or(false),
         }
     }
 

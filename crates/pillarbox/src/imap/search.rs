@@ -1,11 +1,14 @@
 //! Searching a mailbox (RFC 3501 §6.4.4): which messages match, apart from how the answer is written.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use pillarbox_message::{Comparator, DigestRef};
-use pillarbox_model::NumberSet;
+use pillarbox_model::{NumberSet, Uid};
 use pillarbox_proto::imap::command::Search;
-use pillarbox_store::Row;
+use pillarbox_store::{Facts, Row};
 
+use super::facts;
 use super::matcher::Matcher;
 use super::session::Halt;
 use super::{Endpoint, Refusal, Selected, Session};
@@ -80,14 +83,18 @@ impl Look<'_> {
             next = after;
             let (mut matches, mut undecided) = (Vec::new(), Vec::new());
             for (_, row) in &some {
-                match matcher.judge_row(row) {
+                match matcher.judge_row(row, None) {
                     Some(true) => matches.push(row.uid.0),
                     Some(false) => {}
                     None => undecided.push(*row),
                 }
             }
+            let known = self
+                .judge_facts(matcher, &mut undecided, &mut matches)
+                .await?;
             for some in undecided.chunks(TEXTS_AT_ONCE) {
-                self.judge_texts(matcher, some, &mut matches).await?;
+                self.judge_texts(matcher, some, &known, &mut matches)
+                    .await?;
                 tokio::task::yield_now().await;
             }
             matches.sort_unstable();
@@ -97,19 +104,44 @@ impl Look<'_> {
         Ok(found)
     }
 
+    /// Judges messages whose rows don't decide, if some key looks at what is known beside them; leaves
+    /// those that this does not decide, and gives what is known.
+    async fn judge_facts(
+        &self,
+        matcher: &Matcher,
+        rows: &mut Vec<Row>,
+        matches: &mut Vec<u32>,
+    ) -> Result<HashMap<Uid, Facts>, Halt> {
+        if !matcher.needs_facts() || rows.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mailbox = self.selected.member.mailbox().id();
+        let known = facts::of(&*self.endpoint.storage.store, mailbox, rows).await?;
+        rows.retain(|row| {
+            let judged = matcher.judge_row(row, known.get(&row.uid));
+            if judged == Some(true) {
+                matches.push(row.uid.0);
+            }
+            judged.is_none()
+        });
+        Ok(known)
+    }
+
     /// Judges messages whose rows don't decide.
     async fn judge_texts(
         &self,
         matcher: &Matcher,
         rows: &[Row],
+        known: &HashMap<Uid, Facts>,
         matches: &mut Vec<u32>,
     ) -> Result<(), Halt> {
         // Unreadable bytes match no text; FETCH will say that they are unreadable.
         let stored = self.stored(rows, matcher.needs_bytes()).await?;
         let mut judge = || {
             for (row, stored) in rows.iter().zip(&stored) {
-                let digest = DigestRef::new(&stored.digest);
-                if digest.is_some_and(|digest| matcher.judge(row, &digest, &stored.bytes)) {
+                let (facts, digest) = (known.get(&row.uid), DigestRef::new(&stored.digest));
+                let judge = |digest| matcher.judge(row, facts, &digest, &stored.bytes);
+                if digest.is_some_and(judge) {
                     matches.push(row.uid.0);
                 }
             }

@@ -107,6 +107,8 @@ pub(crate) enum DoneCode {
     ReadWrite,
     /// The capabilities as of now, which spares the client a question.
     Capabilities,
+    /// Of the mailbox that was made.
+    MailboxId(String),
     AppendUid(UidValidity, NumberSet),
     CopyUid(UidValidity, NumberSet, NumberSet),
     /// Up to where the client was told everything, once it is.
@@ -399,6 +401,7 @@ impl Session {
             DoneCode::ReadOnly => Some(Code::ReadOnly),
             DoneCode::ReadWrite => Some(Code::ReadWrite),
             DoneCode::Capabilities => Some(Code::Capability(&capabilities)),
+            DoneCode::MailboxId(id) => Some(Code::MailboxId(id)),
             DoneCode::AppendUid(validity, uids) => Some(Code::AppendUid {
                 uid_validity: validity.0,
                 uids,

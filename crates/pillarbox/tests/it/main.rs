@@ -5,6 +5,7 @@ mod binary;
 mod cli;
 mod condstore;
 mod crash;
+mod facts;
 mod failing;
 mod harness;
 mod hostile;

@@ -20,13 +20,18 @@ fn mail(n: usize) -> String {
     format!("Subject: mail {n}\r\nFrom: ann@example.org\r\n\r\nHow are you?\r\n")
 }
 
-/// The digests of ann's INBOX, and its rows.
-async fn digests(server: &Server) -> (Vec<Row>, Vec<Bytes>) {
+/// The rows of ann's INBOX.
+pub(crate) async fn rows(server: &Server) -> Vec<Row> {
     let store = server.store();
     let account = store.account("ann").await.unwrap().unwrap().id;
     let inbox = store.mailbox(account, &MailboxName::inbox()).await;
     let open = store.open(inbox.unwrap().unwrap().id).await.unwrap();
-    let rows: Vec<Row> = open.read().range(0, u32::MAX).collect();
+    open.read().range(0, u32::MAX).collect()
+}
+
+/// The digests of ann's INBOX, and its rows.
+async fn digests(server: &Server) -> (Vec<Row>, Vec<Bytes>) {
+    let (store, rows) = (server.store(), rows(server).await);
     let contents = store.contents(&rows, true).await.unwrap();
     (
         rows,

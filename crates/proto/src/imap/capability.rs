@@ -61,6 +61,9 @@ pub static EXTENSIONS: &[Extension] = &[
     early("UIDONLY", 9586),
     early("UIDBATCHES", 10022),
     early("BINARY", 3516),
+    early("OBJECTID", 8474),
+    early("SAVEDATE", 8514),
+    early("PREVIEW", 8970),
 ];
 
 /// What the list depends on.

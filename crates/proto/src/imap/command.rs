@@ -406,6 +406,16 @@ pub enum SearchKey<'a> {
     Text(Bytes<'a>),
     /// MODSEQ (RFC 7162 §3.1.5).
     ModSeq(u64),
+    /// EMAILID (RFC 8474 §6), as written.
+    EmailId(&'a str),
+    /// THREADID, as written.
+    ThreadId(&'a str),
+    /// Saved in this mailbox before that day (RFC 8514 §4.3).
+    SavedBefore(i64),
+    /// Saved on that day.
+    SavedOn(i64),
+    /// Saved on or after that day.
+    SavedSince(i64),
 }
 
 /// A modifier of FETCH (RFC 4466 §2.5).
@@ -444,6 +454,17 @@ pub enum FetchItem<'a> {
     Binary(BinarySection),
     /// `BINARY.SIZE[…]`, of the part with these numbers.
     BinarySize(Vec<u32>),
+    /// EMAILID (RFC 8474 §5.3).
+    EmailId,
+    /// THREADID.
+    ThreadId,
+    /// SAVEDATE (RFC 8514 §4.2).
+    SaveDate,
+    /// PREVIEW (RFC 8970 §3.1).
+    Preview {
+        /// `(LAZY)`: only if it is there already (§4.1).
+        lazy: bool,
+    },
 }
 
 /// `BINARY[section-part]<partial>` (RFC 3516 §7).

@@ -3,7 +3,7 @@
 use pillarbox_model::InternalDate;
 
 use super::command::{BinarySection, Bytes, Section, SectionText};
-use super::encode::{Dialect, astring, literal_header, push_date_time, push_number};
+use super::encode::{Dialect, astring, literal_header, nstring, push_date_time, push_number};
 use super::lex::is_atom_char;
 
 /// A FETCH response in the making. Nothing is allocated but room in the buffer.
@@ -97,6 +97,26 @@ impl<'o> Fetch<'o> {
     pub fn internal_date(&mut self, date: InternalDate) {
         self.item(b"INTERNALDATE ");
         push_date_time(self.out, date);
+    }
+
+    /// SAVEDATE (RFC 8514 §4.2).
+    pub fn save_date(&mut self, date: InternalDate) {
+        self.item(b"SAVEDATE ");
+        push_date_time(self.out, date);
+    }
+
+    /// EMAILID or THREADID (RFC 8474 §5.3). `id` is an `objectid`.
+    pub fn object_id(&mut self, name: &str, id: &str) {
+        self.item(name.as_bytes());
+        self.out.extend_from_slice(b" (");
+        self.out.extend_from_slice(id.as_bytes());
+        self.out.push(b')');
+    }
+
+    /// PREVIEW (RFC 8970 §3.2); `None` is "not without delay".
+    pub fn preview(&mut self, text: Option<&str>) {
+        self.item(b"PREVIEW ");
+        nstring(self.out, text.map(str::as_bytes));
     }
 
     /// RFC822.SIZE, in bytes.

@@ -668,6 +668,43 @@ fn binary_sections() {
     );
 }
 
+/// RFC 8474 §7, RFC 8514 §5, RFC 8970 §6.
+#[test]
+fn facts() {
+    use FetchItem::{EmailId, Preview, SaveDate, ThreadId};
+    means(
+        "FETCH 1 (EMAILID threadid SAVEDATE PREVIEW)",
+        &fetch(&[EmailId, ThreadId, SaveDate, Preview { lazy: false }]),
+    );
+    let lazy = fetch(&[Preview { lazy: true }]);
+    means("FETCH 1 PREVIEW (LAZY)", &lazy);
+    means("FETCH 1 (preview (lazy LAZY))", &lazy);
+    means(
+        "FETCH 1 PREVIEW (CHANGEDSINCE 5)",
+        &Command::Fetch {
+            uid: false,
+            set: one(),
+            items: vec![Preview { lazy: false }],
+            modifiers: vec![FetchModifier::ChangedSince(5)],
+        },
+    );
+    wrong("FETCH 1 (PREVIEW (FUZZY))", "Unknown item at byte 20");
+    wrong("FETCH 1 PREVIEW (LAZY FUZZY)", "Expected LAZY at byte 25");
+    let key = |text: &str, key: SearchKey<'static>| {
+        means(&format!("SEARCH {text}"), &search(key));
+    };
+    key("EMAILID M1-a_B", SearchKey::EmailId("M1-a_B"));
+    key("threadid T1", SearchKey::ThreadId("T1"));
+    key("SAVEDBEFORE 2-Jan-1970", SearchKey::SavedBefore(1));
+    key("SAVEDON 1-Jan-1970", SearchKey::SavedOn(0));
+    key("SAVEDSINCE 3-Jan-1970", SearchKey::SavedSince(2));
+    key("SAVEDATESUPPORTED", SearchKey::All);
+    wrong(
+        "SEARCH EMAILID a.b",
+        "Expected a space or the end of the command at byte 19",
+    );
+}
+
 #[test]
 fn fetch_modifiers() {
     let with = |modifiers| Command::Fetch {

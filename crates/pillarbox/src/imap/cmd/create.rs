@@ -2,7 +2,8 @@
 
 use pillarbox_model::SpecialUse;
 
-use super::{Completed, Outcome, Refusal, Session};
+use super::{Completed, DoneCode, Outcome, Refusal, Session};
+use crate::imap::facts::mailbox_id;
 
 /// CREATE, with at most one special use, which may not be one of those that need a virtual mailbox.
 pub(super) async fn create(
@@ -22,8 +23,12 @@ pub(super) async fn create(
     }
     let spot = session.spot(mailbox).await?;
     let store = &session.endpoint.storage.store;
-    store
+    let made = store
         .create_mailbox(spot.account, &spot.name, special_use)
         .await?;
-    Ok(Completed::default())
+    Ok(Completed {
+        // RFC 8474 §4.1.
+        code: DoneCode::MailboxId(mailbox_id(made.id, made.uid_validity)),
+        ..Completed::default()
+    })
 }

@@ -6,6 +6,7 @@ use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
 
 use super::{Completed, DoneCode, Outcome, Session};
 use crate::imap::Selected;
+use crate::imap::facts::mailbox_id;
 
 /// SELECT and EXAMINE. A failed one leaves no mailbox selected (RFC 3501 §6.3.1).
 pub(super) async fn select(
@@ -98,5 +99,9 @@ fn look(
         Some(&Code::UidNext(uid_next)),
         "Predicted next UID",
     );
+    // RFC 8474 §4.2.
+    let id = mailbox_id(mailbox.id(), mailbox.uid_validity());
+    let code = Code::MailboxId(&id);
+    encode::untagged(out, Status::Ok, Some(&code), "Mailbox id");
     selected
 }

@@ -6,6 +6,7 @@ use pillarbox_proto::imap::encode::{self, StatusValue};
 use pillarbox_store::MailboxInfo;
 
 use super::{Completed, Outcome, Session};
+use crate::imap::facts::mailbox_id;
 
 /// STATUS, from the mailbox's counters.
 pub(super) async fn status(session: &mut Session, mailbox: &[u8], items: &[StatusItem]) -> Outcome {
@@ -17,7 +18,7 @@ pub(super) async fn status(session: &mut Session, mailbox: &[u8], items: &[Statu
 /// Writes a STATUS response.
 pub(super) fn write(session: &mut Session, mailbox: &MailboxInfo, items: &[StatusItem]) {
     let append_limit = session.append_limit();
-    let id = mailbox.id.0.to_string();
+    let id = mailbox_id(mailbox.id, mailbox.uid_validity);
     let values: Vec<_> = items
         .iter()
         .map(|&item| match item {

@@ -105,12 +105,34 @@ fn item<'a>(cursor: &mut Cursor<'a>) -> Parsed<FetchItem<'a>> {
         false if is("BODY") => FetchItem::Body,
         false if is("BODYSTRUCTURE") => FetchItem::BodyStructure,
         false if is("MODSEQ") => FetchItem::ModSeq,
+        false if is("EMAILID") => FetchItem::EmailId,
+        false if is("THREADID") => FetchItem::ThreadId,
+        false if is("SAVEDATE") => FetchItem::SaveDate,
+        false if is("PREVIEW") => FetchItem::Preview {
+            lazy: lazy(cursor)?,
+        },
         false if is("RFC822") => FetchItem::Rfc822(Rfc822::Whole),
         false if is("RFC822.HEADER") => FetchItem::Rfc822(Rfc822::Header),
         false if is("RFC822.TEXT") => FetchItem::Rfc822(Rfc822::Text),
         false => return cursor.fail_at(at, "Unknown item"),
     };
     Ok(item)
+}
+
+/// `[SP "(" preview-mod *(SP preview-mod) ")"]` with `preview-mod = "LAZY"` (RFC 8970 §6). Another
+/// list after a lone item holds modifiers of FETCH.
+fn lazy(cursor: &mut Cursor<'_>) -> Parsed<bool> {
+    let mut ahead = cursor.clone();
+    ahead.skip_spaces();
+    if !ahead.eat(b'(') || !ahead.word("LAZY") {
+        return Ok(false);
+    }
+    cursor.space()?;
+    cursor.nonempty_list("Expected LAZY", |cursor| match cursor.word("LAZY") {
+        true => Ok(()),
+        false => cursor.fail("Expected LAZY"),
+    })?;
+    Ok(true)
 }
 
 /// `section ["<" number "." nz-number ">"]`

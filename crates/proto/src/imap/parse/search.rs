@@ -263,6 +263,8 @@ fn flag_key<'a>(name: &str) -> Option<SearchKey<'a>> {
         () if is("UNDRAFT") => not(set(Flags::DRAFT)),
         () if is("UNFLAGGED") => not(set(Flags::FLAGGED)),
         () if is("UNSEEN") => not(set(Flags::SEEN)),
+        // It is of every message (RFC 8514 §4.3).
+        () if is("SAVEDATESUPPORTED") => SearchKey::All,
         () if is("RECENT") => SearchKey::Recent,
         () if is("OLD") => not(SearchKey::Recent),
         () if is("NEW") => SearchKey::And(vec![SearchKey::Recent, not(set(Flags::SEEN))]),
@@ -274,11 +276,12 @@ type Argument<'a> = fn(&mut Cursor<'a>) -> Parsed<SearchKey<'a>>;
 
 /// How to read what follows a key.
 fn key_with_argument<'a>(name: &str) -> Option<Argument<'a>> {
-    let keys: [(&str, Argument<'a>); 22] = [
+    let keys: [(&str, Argument<'a>); 27] = [
         ("BCC", |c| header(c, b"Bcc")),
         ("BEFORE", |c| date(c).map(SearchKey::Before)),
         ("BODY", |c| text(c).map(SearchKey::Body)),
         ("CC", |c| header(c, b"Cc")),
+        ("EMAILID", |c| object_id(c).map(SearchKey::EmailId)),
         ("FROM", |c| header(c, b"From")),
         ("HEADER", any_header),
         ("KEYWORD", keyword),
@@ -288,6 +291,9 @@ fn key_with_argument<'a>(name: &str) -> Option<Argument<'a>> {
         ("MODSEQ", modseq),
         ("OLDER", |c| seconds(c).map(SearchKey::Older)),
         ("ON", |c| date(c).map(SearchKey::On)),
+        ("SAVEDBEFORE", |c| date(c).map(SearchKey::SavedBefore)),
+        ("SAVEDON", |c| date(c).map(SearchKey::SavedOn)),
+        ("SAVEDSINCE", |c| date(c).map(SearchKey::SavedSince)),
         ("SENTBEFORE", |c| date(c).map(SearchKey::SentBefore)),
         ("SENTON", |c| date(c).map(SearchKey::SentOn)),
         ("SENTSINCE", |c| date(c).map(SearchKey::SentSince)),
@@ -297,6 +303,7 @@ fn key_with_argument<'a>(name: &str) -> Option<Argument<'a>> {
         }),
         ("SUBJECT", |c| header(c, b"Subject")),
         ("TEXT", |c| text(c).map(SearchKey::Text)),
+        ("THREADID", |c| object_id(c).map(SearchKey::ThreadId)),
         ("TO", |c| header(c, b"To")),
         ("UID", uid),
         ("UNKEYWORD", |c| keyword(c).map(not)),
@@ -330,6 +337,17 @@ fn keyword<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
 /// `nz-number` (RFC 5032 §3).
 fn seconds(cursor: &mut Cursor<'_>) -> Parsed<u32> {
     cursor.nz_number("Expected a number of seconds")
+}
+
+/// `objectid = 1*255(ALPHA / DIGIT / "_" / "-")` (RFC 8474 §7).
+fn object_id<'a>(cursor: &mut Cursor<'a>) -> Parsed<&'a str> {
+    let start = cursor.position();
+    let kind = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let id = cursor.text(kind, "Expected an object id")?;
+    match id.len() {
+        0..=255 => Ok(id),
+        _ => cursor.fail_at(start, "Object id is too long"),
+    }
 }
 
 fn uid<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
