@@ -3,6 +3,7 @@
 //! Pure values: no wire syntax, no I/O, no clock. Every other crate speaks in these words.
 
 mod date;
+mod entry;
 mod flag;
 mod id;
 pub mod limit;
@@ -15,6 +16,7 @@ mod special_use;
 mod view;
 
 pub use date::InternalDate;
+pub use entry::{BadEntry, Depth, EntryName};
 pub use flag::{Flag, Flags, KeywordTable, TooManyKeywords};
 pub use id::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity};
 pub use mailbox_name::{BadName, Delimiter, MailboxName};

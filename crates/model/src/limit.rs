@@ -17,6 +17,19 @@ pub const MAILBOX_DEPTH: usize = 32;
 pub const LIST_PATTERN_BYTES: usize = 8 * 1_024;
 /// Mailboxes in one account: LIST answers them all at once.
 pub const MAILBOXES_PER_ACCOUNT: usize = 10_000;
+/// Bytes in the name of an annotation's entry. Those of vendors have about 60.
+pub const ENTRY_NAME_BYTES: usize = 512;
+/// Entries in one GETMETADATA or SETMETADATA: each is looked for, or written.
+pub const ENTRIES_PER_COMMAND: usize = 100;
+/// Bytes in the value of an annotation: a note, a list of settings, a search, a small picture. RFC 5464
+/// §4.1 asks for 1,024 at least.
+pub const ANNOTATION_BYTES: usize = 64 * 1024;
+/// Shared annotations of one mailbox, and private ones of one user on it. RFC 5464 §4.1 asks for 10.
+pub const ANNOTATIONS_PER_MAILBOX: usize = 100;
+/// Annotations that one account pays for: its private ones, and the shared ones of its mailboxes.
+pub const ANNOTATIONS_PER_ACCOUNT: usize = 10_000;
+/// Bytes of all of those: LIST may ask for them all.
+pub const ANNOTATION_BYTES_PER_ACCOUNT: usize = 4 * 1024 * 1024;
 /// Bytes in one line of a command, literals aside. Clients stay below 8 KiB (RFC 7162 §4).
 pub const COMMAND_LINE_BYTES: usize = 64 * 1024;
 /// Bytes in one quoted string: a login name or a search text, never a message.

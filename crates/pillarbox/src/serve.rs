@@ -86,6 +86,7 @@ fn imap(block: ImapBlock, common: Common, places: &Arc<Places>) -> Handler {
         io_errors: common.io_errors,
         login: block.login,
         admins: block.admins,
+        admin_contact: block.admin_contact,
         storage: block.storage,
         limits: common.limits,
         places: Arc::clone(places),

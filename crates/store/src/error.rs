@@ -42,6 +42,12 @@ pub enum Error {
     /// The mailbox has as many different keywords as it may.
     #[error("too many keywords")]
     TooManyKeywords,
+    /// A mailbox, an account or the server has as many annotations as it may.
+    #[error("too many annotations")]
+    TooManyAnnotations,
+    /// The value of an annotation is larger than [`pillarbox_model::limit::ANNOTATION_BYTES`].
+    #[error("the annotation is too large")]
+    AnnotationTooLarge,
     /// The mailbox has used up all UIDs.
     #[error("the mailbox has used up its UIDs")]
     UidsExhausted,

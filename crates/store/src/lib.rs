@@ -3,6 +3,7 @@
 //! A [`Store`] keeps accounts, mailboxes and the metadata of messages; [`Blobs`] keeps their bytes.
 //! What is open is held in memory as a [`Mailbox`], which all sessions of this process share.
 
+mod annotation;
 mod blob;
 pub mod blobs;
 mod error;
@@ -19,10 +20,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pillarbox_model::{
-    AccountId, Flag, InternalDate, MailboxId, MailboxName, ModSeq, NumberSet, PerResource,
-    SpecialUse, Uid, UidValidity,
+    AccountId, EntryName, Flag, InternalDate, MailboxId, MailboxName, ModSeq, NumberSet,
+    PerResource, SpecialUse, Uid, UidValidity,
 };
 
+pub use annotation::{Annotation, AnnotationChange, AnnotationChanges, Wanted};
 pub use blob::{About, BlobWriter, Blobs, Location, NewBlob, Reservation, Written};
 pub use error::Error;
 pub use mailbox::{Counters, Mailbox, Member, Row, Rows};
@@ -161,6 +163,35 @@ pub trait Store: Send + Sync {
     fn refresh<'a>(&'a self, _mailbox: &'a Mailbox) -> Reply<'a, ()> {
         Box::pin(async { Ok(()) })
     }
+
+    // Annotations (RFC 5464).
+
+    /// The annotations of each of these mailboxes (`None` is the server) that a user sees: shared ones and
+    /// the user's own, by name. Whether the user may look at the mailbox is the caller's business. One
+    /// look at the database for all; of a mailbox that is not there, none.
+    fn annotations<'a>(
+        &'a self,
+        user: AccountId,
+        of: &'a [Option<MailboxId>],
+        wanted: &'a Wanted,
+    ) -> Reply<'a, Vec<Vec<Annotation>>>;
+
+    /// Sets annotations of a mailbox, or of the server, or removes those without a value; all or none.
+    /// `origin` is what [`AnnotationChange`] says of who did it.
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`], [`Error::TooManyAnnotations`], [`Error::AnnotationTooLarge`]; nothing has
+    /// changed.
+    fn annotate(
+        &self,
+        mailbox: Option<MailboxId>,
+        user: AccountId,
+        values: Vec<(EntryName, Option<Bytes>)>,
+        origin: u64,
+    ) -> Reply<'_, ()>;
+
+    /// What became of annotations lately.
+    fn annotation_changes(&self) -> &AnnotationChanges;
 
     // Messages.
 

@@ -35,6 +35,8 @@ pub struct ImapBlock {
     pub sasl_login: bool,
     /// Who may in, and as what account.
     pub login: Arc<Login>,
+    /// How to reach them.
+    pub admin_contact: Option<Box<str>>,
     /// Accounts of administrators.
     pub admins: Box<[Box<str>]>,
     /// Their mail.
@@ -56,6 +58,7 @@ fn build<'t>(
         sasl_login: bound.flag("sasl_login"),
         login: Arc::new(login?),
         admins: admins?,
+        admin_contact: bound.text("admin_contact").map(Into::into),
         storage: storage?,
     })
 }

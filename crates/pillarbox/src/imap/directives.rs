@@ -50,9 +50,16 @@ pub const DIRECTIVES: &[Directive] = &[
         Kind::TextList,
         "",
         "Accounts of administrators, by their names in the storage. They may set everybody's quota with \
-         SETQUOTA, and see it.",
+         SETQUOTA, and see it, and set the annotations that all users of the server see.",
     )
     .repeat(),
+    Directive::new(
+        "admin_contact",
+        Kind::Text,
+        "",
+        "A URI of how to reach whoever runs the server, as in `mailto:postmaster@example.org`. Clients read \
+         it as the annotation `/shared/admin` (RFC 5464).",
+    ),
     endpoint::MAX_CONNECTIONS,
     Directive::new(
         "max_connections_per_user",

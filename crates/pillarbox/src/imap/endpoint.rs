@@ -32,6 +32,8 @@ pub struct Endpoint {
     pub login: Arc<Login>,
     /// Accounts of administrators, as accounts are named.
     pub admins: Box<[Box<str>]>,
+    /// A URI of how to reach whoever runs the server.
+    pub admin_contact: Option<Box<str>>,
     /// Their mail.
     pub storage: Arc<Storage>,
     /// Bounds.

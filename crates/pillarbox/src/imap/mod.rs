@@ -9,6 +9,7 @@ mod facts;
 mod fetch;
 mod matcher;
 mod modseq;
+mod news;
 pub mod places;
 mod reach;
 mod refusal;

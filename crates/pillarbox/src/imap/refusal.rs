@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pillarbox_model::{NumberSet, Resource};
+use pillarbox_model::{NumberSet, Resource, limit};
 use pillarbox_proto::imap::encode::{Code, Status};
 use pillarbox_store as store;
 
@@ -174,6 +174,14 @@ fn of_store(error: &store::Error) -> Wire<'static> {
         E::SpecialUseTaken => no(Code::UseAttr, "Another mailbox has that special use"),
         E::TooManyMailboxes => no(Code::Limit, "The account has as many mailboxes as it may"),
         E::TooManyKeywords => no(Code::Limit, "The mailbox has as many keywords as it may"),
+        E::TooManyAnnotations => no(
+            Code::MetadataTooMany,
+            "There are as many annotations as may be",
+        ),
+        E::AnnotationTooLarge => no(
+            Code::MetadataMaxSize(limit::ANNOTATION_BYTES as u64),
+            "The value is too large",
+        ),
         E::UidsExhausted => no(
             Code::Limit,
             "The mailbox has used up its UIDs: make a new one",

@@ -14,6 +14,7 @@ use pillarbox_proto::sasl::Mechanism;
 use pillarbox_store::{Account, Member, Rows};
 use tokio::time::Instant;
 
+use super::news::News;
 use super::places::Place;
 use super::upload::Upload;
 use super::wire::{Incoming, Input, Offer, Wire};
@@ -34,6 +35,8 @@ pub(crate) struct Session {
     pub(super) user: Option<User>,
     pub(super) selected: Option<Selected>,
     pub(super) dialect: Dialect,
+    /// Of annotations, if the client wants to hear them.
+    pub(super) news: Option<Box<News>>,
     /// How SEARCH, SORT and THREAD compare texts (RFC 5255 §4).
     pub(super) comparator: Comparator,
     pub(super) login_failures: u32,
@@ -113,6 +116,8 @@ pub(crate) enum DoneCode {
     CopyUid(UidValidity, NumberSet, NumberSet),
     /// Up to where the client was told everything, once it is.
     HighestModSeq,
+    /// The size of the largest annotation that was left out (RFC 5464 §4.2.1).
+    LongEntries(u64),
     /// What a conditional STORE left alone, as the client names messages (RFC 7162 §3.1.3).
     Modified(NumberSet),
 }
@@ -188,6 +193,7 @@ impl Session {
             user: None,
             selected: None,
             dialect: Dialect::default(),
+            news: None,
             comparator: Comparator::default(),
             login_failures: 0,
             shutdown: connection.shutdown,
@@ -372,6 +378,7 @@ impl Session {
         let silent = ended.as_ref().ok().and_then(|done| done.silent);
         if rules.changes_allowed {
             self.sync(rules.expunge_allowed, silent).await?;
+            self.tell_news().await?;
         }
         self.conclude(tagged.tag, rules.name, ended);
         self.wire.flush_if_full().await
@@ -415,6 +422,7 @@ impl Session {
                 let known = self.selected.as_ref().map(Selected::known_modseq);
                 known.map(|known| Code::HighestModSeq(known.0))
             }
+            DoneCode::LongEntries(size) => Some(Code::MetadataLongEntries(*size)),
             DoneCode::Modified(numbers) => Some(Code::Modified(numbers)),
         };
         let plain = format!("{name} completed");

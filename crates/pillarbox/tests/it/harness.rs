@@ -154,6 +154,7 @@ fn endpoint(storage: Storage) -> Endpoint {
             providers: vec![Arc::new(Dummy)],
             ..Login::default()
         }),
+        admin_contact: Some("mailto:root@example.org".into()),
         admins: Box::new(["root".into()]),
         storage: Arc::new(storage),
         limits: Limits::default(),

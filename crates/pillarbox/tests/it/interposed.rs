@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pillarbox::storage::Storage;
+use pillarbox_model::EntryName;
 use pillarbox_model::{
     AccountId, BlobId, Flag, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, SpecialUse,
     Uid,
@@ -14,6 +15,7 @@ use pillarbox_store::{
     Finding, FlagAction, FlagsSet, Limit, Location, Mailbox, MailboxInfo, NewMessage, Quota, Reply,
     Row, Store, Vanished,
 };
+use pillarbox_store::{Annotation, AnnotationChanges, Wanted};
 
 /// What happens before a call, which is named as its method is; an error is what the call gives.
 type Gate = Box<dyn Fn(&'static str) -> Reply<'static, ()> + Send + Sync>;
@@ -57,6 +59,10 @@ macro_rules! pass {
                 })
             })*
 
+            fn annotation_changes(&self) -> &AnnotationChanges {
+                self.inner.annotation_changes()
+            }
+
             fn set_default_quota(&self, limits: PerResource<Option<u64>>) {
                 self.inner.set_default_quota(limits);
             }
@@ -79,6 +85,13 @@ pass! {
     create_mailbox(account: AccountId, name: &'a MailboxName, special_use: Option<SpecialUse>) -> MailboxInfo;
     delete_mailbox(mailbox: MailboxId) -> ();
     rename_mailbox(account: AccountId, from: &'a MailboxName, to: &'a MailboxName) -> ();
+    annotations(user: AccountId, of: &'a [Option<MailboxId>], wanted: &'a Wanted) -> Vec<Vec<Annotation>>;
+    annotate(
+        mailbox: Option<MailboxId>,
+        user: AccountId,
+        values: Vec<(EntryName, Option<Bytes>)>,
+        origin: u64
+    ) -> ();
     open(mailbox: MailboxId) -> Arc<Mailbox>;
     refresh(mailbox: &'a Mailbox) -> ();
     append(mailbox: MailboxId, messages: Vec<NewMessage>) -> Appended;

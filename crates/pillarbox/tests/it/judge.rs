@@ -81,6 +81,11 @@ const CODES: &[(&str, &str)] = &[
     ("BADURL", " .+"),
     ("NOTSAVED", ""),
     ("USEATTR", ""),
+    // RFC 5464 §4.2.1, §4.3.
+    (
+        "METADATA",
+        " (?:(?:LONGENTRIES|MAXSIZE) <n>|TOOMANY|NOPRIVATE)",
+    ),
     ("HASCHILDREN", ""),
     // RFC 5267 §4.3.1, RFC 5465 §5.3 and §5.9, RFC 5466 §3.1.
     ("NOUPDATE", " <text>"),

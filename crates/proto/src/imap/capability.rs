@@ -31,6 +31,8 @@ pub static EXTENSIONS: &[Extension] = &[
     early("ENABLE", 5161),
     early("IDLE", 2177),
     early("NAMESPACE", 2342),
+    early("METADATA", 5464),
+    early("LIST-METADATA", 9590),
     early("QUOTA", 9208),
     early("QUOTA=RES-STORAGE", 9208),
     early("QUOTA=RES-MESSAGE", 9208),

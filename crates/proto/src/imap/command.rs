@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pillarbox_model::{Flag, InternalDate, Resource, SequenceSet, SpecialUse};
+use pillarbox_model::{Depth, EntryName, Flag, InternalDate, Resource, SequenceSet, SpecialUse};
 
 pub use super::arrange::{PartialRange, SortCriterion, SortKey, ThreadAlgorithm};
 
@@ -99,6 +99,15 @@ pub enum Command<'a> {
         mailbox: Bytes<'a>,
         /// What is asked, without repetition.
         items: Vec<StatusItem>,
+    },
+    /// GETMETADATA (RFC 5464 §4.2).
+    GetMetadata(GetMetadata<'a>),
+    /// SETMETADATA (RFC 5464 §4.3).
+    SetMetadata {
+        /// Of which mailbox; empty for the server.
+        mailbox: Bytes<'a>,
+        /// Entries with what they are set to; `None` removes.
+        values: Vec<(EntryName, Option<Bytes<'a>>)>,
     },
     /// GETQUOTA (RFC 9208 §4.1.1): of a quota root.
     GetQuota(Bytes<'a>),
@@ -224,6 +233,19 @@ pub enum SelectParameter {
     },
 }
 
+/// GETMETADATA (RFC 5464 §4.2).
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct GetMetadata<'a> {
+    /// Of which mailbox; empty for the server.
+    pub mailbox: Bytes<'a>,
+    /// Which entries.
+    pub entries: Vec<EntryName>,
+    /// `DEPTH`: and so far below them.
+    pub depth: Depth,
+    /// `MAXSIZE`: no values of more bytes.
+    pub max_size: Option<u64>,
+}
+
 /// LIST (RFC 5258 §3). The plain form has one pattern and no options.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct List<'a> {
@@ -263,6 +285,8 @@ pub struct ListReturn {
     pub special_use: bool,
     /// `STATUS (…)` (RFC 5819); empty if not asked.
     pub status: Vec<StatusItem>,
+    /// `METADATA (…)` (RFC 9590); empty if not asked.
+    pub metadata: Vec<EntryName>,
 }
 
 /// An item of STATUS.

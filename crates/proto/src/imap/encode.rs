@@ -10,7 +10,8 @@ pub use super::fetch::{Fetch, binary_label, binary_size_label, section_label};
 pub use super::found::{Esearch, Numbers, ThreadPiece, esearch, search, sort, thread};
 pub use super::response::{
     StatusValue, capability, enabled, exists, expunge, flags, id, list, list_root, list_status,
-    namespace, permanent_flags, quota, quota_root, recent, uid_batches, vanished,
+    metadata, metadata_changed, namespace, permanent_flags, quota, quota_root, recent, uid_batches,
+    vanished,
 };
 pub use super::status::{Code, Status, bye, continuation, tagged, untagged};
 
@@ -162,6 +163,13 @@ fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
 fn push_literal(out: &mut Vec<u8>, bytes: &[u8]) {
     literal_header(out, bytes.len() as u64);
     out.extend(bytes.iter().map(|&b| if b == 0 { b'?' } else { b }));
+}
+
+/// Appends bytes as a `literal8`, which may have NUL (RFC 3516 §4.3).
+pub(super) fn push_literal8(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'~');
+    literal_header(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
 }
 
 /// Appends `{len}` and a line end; exactly `len` bytes must follow.

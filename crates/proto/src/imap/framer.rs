@@ -326,13 +326,15 @@ impl Framer {
         self.frame.literals.iter().filter(|l| kind(&l.data)).count()
     }
 
-    /// Some bytes of a literal that is held; a NUL is the last of them.
+    /// Some bytes of a literal that is held; a NUL is the last of them, which only a `literal8` may have
+    /// (RFC 3516 §4.1).
     fn literal(&mut self, data: &[u8]) -> Option<Event<'static>> {
         self.frame.bytes.extend_from_slice(data);
         let State::Literal(left) = self.state else {
             return None;
         };
-        if data.last() != Some(&0) {
+        let binary = self.frame.literals.last().is_some_and(|last| last.binary);
+        if binary || data.last() != Some(&0) {
             return None;
         }
         let tag = self.clear();

@@ -249,6 +249,32 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A string or a `literal8`, if one is next. It may have any octets.
+    pub(super) fn binary_string(&mut self) -> Parsed<Option<Bytes<'a>>> {
+        let next = self.literals.first().filter(|l| l.header == self.at);
+        match next {
+            Some(Literal {
+                data: LiteralData::Held(len),
+                start,
+                binary: true,
+                ..
+            }) => {
+                self.literals = &self.literals[1..];
+                self.held(*start, *len).map(Some)
+            }
+            _ => self.string(),
+        }
+    }
+
+    /// The bytes of a literal.
+    fn held(&mut self, start: usize, len: usize) -> Parsed<Bytes<'a>> {
+        let Some(bytes) = self.bytes.get(start..start + len) else {
+            return self.fail("Literal is not complete");
+        };
+        self.at = start + len;
+        Ok(Cow::Borrowed(bytes))
+    }
+
     /// A string or a streamed message, if one is next.
     pub(super) fn datum(&mut self) -> Parsed<Option<Datum<'a>>> {
         if self.peek() == Some(b'"') {
@@ -269,13 +295,7 @@ impl<'a> Cursor<'a> {
             LiteralData::Held(_) if literal.binary => {
                 return self.fail("literal8 is not allowed here");
             }
-            LiteralData::Held(len) => {
-                let Some(bytes) = self.bytes.get(literal.start..literal.start + len) else {
-                    return self.fail("Literal is not complete");
-                };
-                self.at = literal.start + len;
-                Datum::Held(Cow::Borrowed(bytes))
-            }
+            LiteralData::Held(len) => Datum::Held(self.held(literal.start, len)?),
         };
         Ok(Some(datum))
     }

@@ -4,8 +4,8 @@ use pillarbox_model::{Delimiter, MailboxName, NumberSet, Resource};
 
 use super::command::StatusItem;
 use super::encode::{
-    Dialect, end_line, mailbox, nstring, parenthesised, push_number, push_set, push_text,
-    spaced_number, string,
+    Dialect, astring, end_line, mailbox, nstring, parenthesised, push_literal8, push_number,
+    push_set, push_text, spaced_number, string,
 };
 use super::lex::is_atom_char;
 
@@ -93,6 +93,49 @@ pub fn list_status(
         }
     });
     end_line(out);
+}
+
+/// Annotations of a mailbox with their values, or of the server (RFC 5464 §4.4.1). NIL stands for an
+/// entry that there is not. Values may have any octets.
+pub fn metadata<'v>(
+    out: &mut Vec<u8>,
+    name: Option<&MailboxName>,
+    entries: impl IntoIterator<Item = (&'v str, Option<&'v [u8]>)>,
+    dialect: Dialect,
+) {
+    push_metadata_head(out, name, dialect);
+    parenthesised(out, entries, |out, (entry, value)| {
+        astring(out, entry.as_bytes());
+        out.push(b' ');
+        match value {
+            Some(bytes) if bytes.contains(&0) => push_literal8(out, bytes),
+            value => nstring(out, value),
+        }
+    });
+    end_line(out);
+}
+
+/// That annotations of a mailbox, or of the server, have changed (RFC 5464 §4.4.2).
+pub fn metadata_changed<'e>(
+    out: &mut Vec<u8>,
+    name: Option<&MailboxName>,
+    entries: impl IntoIterator<Item = &'e str>,
+    dialect: Dialect,
+) {
+    push_metadata_head(out, name, dialect);
+    for entry in entries {
+        out.push(b' ');
+        astring(out, entry.as_bytes());
+    }
+    end_line(out);
+}
+
+fn push_metadata_head(out: &mut Vec<u8>, name: Option<&MailboxName>, dialect: Dialect) {
+    out.extend_from_slice(b"* METADATA ");
+    match name {
+        Some(name) => mailbox(out, name, dialect),
+        None => out.extend_from_slice(b"\"\""),
+    }
 }
 
 /// What a quota root has and may have of each resource that is limited; of storage, in units of 1,024

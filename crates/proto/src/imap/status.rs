@@ -79,6 +79,12 @@ pub enum Code<'a> {
     HighestModSeq(u64),
     Modified(&'a NumberSet),
     NoModSeq,
+    // RFC 5464 §4.2.1, §4.3.
+    /// The size of the largest value that was left out.
+    MetadataLongEntries(u64),
+    /// The largest value that may be set.
+    MetadataMaxSize(u64),
+    MetadataTooMany,
     /// RFC 8474 §4.1.
     MailboxId(&'a str),
     /// RFC 9051 §7.1.
@@ -132,6 +138,9 @@ impl Code<'_> {
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
             Self::Modified(_) => "MODIFIED",
             Self::NoModSeq => "NOMODSEQ",
+            Self::MetadataLongEntries(_) => "METADATA LONGENTRIES",
+            Self::MetadataMaxSize(_) => "METADATA MAXSIZE",
+            Self::MetadataTooMany => "METADATA TOOMANY",
             Self::MailboxId(_) => "MAILBOXID",
             Self::HasChildren => "HASCHILDREN",
             Self::UidRequired => "UIDREQUIRED",
@@ -161,7 +170,9 @@ impl Code<'_> {
             Self::UidNext(number) | Self::UidValidity(number) | Self::Unseen(number) => {
                 spaced_number(out, number.into());
             }
-            Self::HighestModSeq(number) => spaced_number(out, number),
+            Self::HighestModSeq(number)
+            | Self::MetadataLongEntries(number)
+            | Self::MetadataMaxSize(number) => spaced_number(out, number),
             Self::AppendUid { uid_validity, uids } => {
                 spaced_number(out, uid_validity.into());
                 spaced_set(out, uids);

@@ -140,6 +140,8 @@ table! {
     LSUB = Rules::new("LSUB", States::Authenticated);
     NAMESPACE = Rules::new("NAMESPACE", States::Authenticated);
     STATUS = Rules::new("STATUS", States::Authenticated);
+    GETMETADATA = Rules::new("GETMETADATA", States::Authenticated);
+    SETMETADATA = Rules::new("SETMETADATA", States::Authenticated);
     GETQUOTA = Rules::new("GETQUOTA", States::Authenticated);
     GETQUOTAROOT = Rules::new("GETQUOTAROOT", States::Authenticated);
     SETQUOTA = Rules::new("SETQUOTA", States::Authenticated);
@@ -199,6 +201,8 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::Lsub { .. } => &LSUB,
         Command::Namespace => &NAMESPACE,
         Command::Status { .. } => &STATUS,
+        Command::GetMetadata(_) => &GETMETADATA,
+        Command::SetMetadata { .. } => &SETMETADATA,
         Command::GetQuota(_) => &GETQUOTA,
         Command::GetQuotaRoot(_) => &GETQUOTAROOT,
         Command::SetQuota { .. } => &SETQUOTA,

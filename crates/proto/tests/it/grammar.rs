@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use pillarbox_model::{Bound, Flag, Flags, InternalDate, Resource, SequenceSet, SpecialUse, limit};
+use pillarbox_model::{
+    Bound, Depth, EntryName, Flag, Flags, InternalDate, Resource, SequenceSet, SpecialUse, limit,
+};
 use pillarbox_proto::imap::command::{
-    AppendData, AppendMessage, BinarySection, Bytes, Command, FetchItem, FetchModifier, List,
-    ListReturn, ListSelect, Rfc822, Search, SearchKey, SearchReturn, Section, SectionText,
-    SelectParameter, StatusItem, StoreAction,
+    AppendData, AppendMessage, BinarySection, Bytes, Command, FetchItem, FetchModifier,
+    GetMetadata, List, ListReturn, ListSelect, Rfc822, Search, SearchKey, SearchReturn, Section,
+    SectionText, SelectParameter, StatusItem, StoreAction,
 };
 use pillarbox_proto::imap::frame::{Event, Frame, FrameLimits, Framer};
 
@@ -380,10 +382,12 @@ fn extended_list() {
         children: true,
         special_use: true,
         status: vec![StatusItem::Messages, StatusItem::Size],
+        metadata: vec![EntryName::new(b"/shared/comment").unwrap()],
     };
     means(
         "LIST () \"\" (INBOX \"Drafts\" Sent/%) \
-         RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES SIZE))",
+         RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES SIZE) \
+         METADATA (/shared/comment))",
         &list(
             ListSelect::default(),
             &["INBOX", "Drafts", "Sent/%"],
@@ -1122,5 +1126,56 @@ fn quotas() {
     wrong(
         &format!("SETQUOTA ann ({many})"),
         "Too many resources at byte 16",
+    );
+}
+
+#[test]
+fn metadata() {
+    let entry = |text: &str| EntryName::new(text.as_bytes()).unwrap();
+    let get = GetMetadata {
+        mailbox: bytes("INBOX"),
+        entries: vec![entry("/shared/a"), entry("/private/b")],
+        depth: Depth::One,
+        max_size: Some(9),
+    };
+    for text in [
+        "GETMETADATA (MAXSIZE 9 DEPTH 1) INBOX (/shared/a /private/b)",
+        "GETMETADATA INBOX ( depth 1 maxsize 9 ) ( /SHARED/a \"/private/b\" )",
+        "GETMETADATA (DEPTH 1 MAXSIZE 9) INBOX /shared/a /private/b",
+    ] {
+        means(text, &Command::GetMetadata(get.clone()));
+    }
+    let set = |values| Command::SetMetadata {
+        mailbox: bytes(""),
+        values,
+    };
+    means(
+        "SETMETADATA \"\" (/private/a NIL /private/b \"nil\" /private/c {3+}\r\nx\r\n)",
+        &set(vec![
+            (entry("/private/a"), None),
+            (entry("/private/b"), Some(bytes("nil"))),
+            (entry("/private/c"), Some(bytes("x\r\n"))),
+        ]),
+    );
+    means(
+        "SETMETADATA \"\" (/private/a ~{3+}\r\n\0\0x)",
+        &set(vec![(entry("/private/a"), Some(bytes("\0\0x")))]),
+    );
+    wrong(
+        "SETMETADATA a (/shared \"x\")",
+        "This entry has no value, only what is below it at byte 18",
+    );
+    wrong(
+        "SETMETADATA a (/shared/b x)",
+        "Expected a string or NIL at byte 28",
+    );
+    wrong(
+        "GETMETADATA a /b",
+        "An entry begins with /private/ or /shared/ at byte 17",
+    );
+    // A literal8 has its place here, and nowhere else.
+    wrong(
+        "SELECT ~{1+}\r\na",
+        "literal8 is not allowed here at byte 10",
     );
 }

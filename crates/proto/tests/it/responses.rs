@@ -206,6 +206,9 @@ fn codes() {
         ("NONEXISTENT", Code::NonExistent),
         ("NOPERM", Code::NoPerm),
         ("NOTSAVED", Code::NotSaved),
+        ("METADATA LONGENTRIES 7", Code::MetadataLongEntries(7)),
+        ("METADATA MAXSIZE 7", Code::MetadataMaxSize(7)),
+        ("METADATA TOOMANY", Code::MetadataTooMany),
         ("OVERQUOTA", Code::OverQuota),
         ("PRIVACYREQUIRED", Code::PrivacyRequired),
         ("SERVERBUG", Code::ServerBug),
@@ -590,5 +593,27 @@ fn quotas() {
     });
     goes_out(Both, "* QUOTAROOT \"&AOQ-\"", |o| {
         encode::quota_root(o, &name("ä"), &[], PLAIN);
+    });
+}
+
+#[test]
+fn annotations() {
+    let values: [(&str, Option<&[u8]>); 3] = [
+        ("/private/a", Some(b"x")),
+        ("/private/b", None),
+        ("/shared/c\"", Some(b"a\r\nb")),
+    ];
+    goes_out(
+        Codec,
+        "* METADATA \"\" (/private/a \"x\" /private/b NIL \"/shared/c\\\"\" {4}\r\na\r\nb)",
+        |o| encode::metadata(o, None, values, PLAIN),
+    );
+    let binary: [(&str, Option<&[u8]>); 1] = [("/private/a", Some(b"\0"))];
+    goes_out(Codec, "* METADATA \"&AOQ-\" (/private/a ~{1}\r\n\0)", |o| {
+        encode::metadata(o, Some(&name("ä")), binary, PLAIN);
+    });
+    goes_out(Codec, "* METADATA INBOX /private/a /shared/b", |o| {
+        let entries = ["/private/a", "/shared/b"];
+        encode::metadata_changed(o, Some(&name("INBOX")), entries, PLAIN);
     });
 }

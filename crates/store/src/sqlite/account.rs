@@ -77,6 +77,7 @@ impl Tx<'_> {
         for mailbox in &ids {
             self.drop_mailbox(*mailbox)?;
         }
+        self.drop_annotations_of(id)?;
         self.sql
             .execute("DELETE FROM subscription WHERE account = ?", key)?;
         self.sql

@@ -18,6 +18,7 @@ use super::checkpoint::Checkpoint;
 use super::quota::Growth;
 use super::tx::Tx;
 use crate::Error;
+use crate::annotation::AnnotationChanges;
 use crate::blob::{About, Blobs, Location, NewBlob};
 use crate::lock::Lock;
 use crate::mailbox::Cache;
@@ -110,6 +111,8 @@ pub(super) struct Committer {
     blobs: Arc<dyn Blobs>,
     /// The mailboxes in memory.
     pub(super) cache: Cache,
+    /// What became of annotations.
+    pub(super) annotations: AnnotationChanges,
     queue: Mutex<Queue>,
     /// After a failed sync nothing that was written can be trusted to be on disk.
     poisoned: AtomicBool,
@@ -134,6 +137,7 @@ impl Committer {
             settings,
             blobs,
             cache,
+            annotations: AnnotationChanges::default(),
             queue: Mutex::default(),
             poisoned: AtomicBool::new(false),
             default_quota: Mutex::default(),
@@ -309,6 +313,7 @@ impl Committer {
             cache: &self.cache,
             now: now(),
             effects: Vec::new(),
+            annotated: Vec::new(),
             default_quota: self.default_quota(),
             growth: Growth::default(),
         };
@@ -319,6 +324,7 @@ impl Committer {
             let _ = connection.execute_batch("ROLLBACK");
             return Err(error);
         }
+        self.annotations.note(tx.annotated);
         for mailbox in self.cache.apply(tx.effects) {
             mailbox.publish();
         }
@@ -376,7 +382,7 @@ fn run_all(
     stored: Vec<Vec<Stored>>,
 ) -> Result<(), Error> {
     for (job, stored) in batch.iter_mut().zip(stored) {
-        let effects = tx.effects.len();
+        let (effects, annotated) = (tx.effects.len(), tx.annotated.len());
         let places = places(&stored);
         tx.sql.prepare_cached("SAVEPOINT operation")?.execute([])?;
         if let Err(error) = job.run(tx, stored) {
@@ -385,6 +391,7 @@ fn run_all(
                 return Err(error);
             }
             tx.effects.truncate(effects);
+            tx.annotated.truncate(annotated);
             tx.sql
                 .prepare_cached("ROLLBACK TO operation")?
                 .execute([])?;

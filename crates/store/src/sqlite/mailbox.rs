@@ -198,6 +198,7 @@ impl Tx<'_> {
              WHERE blob.id = gone.blob",
             key,
         )?;
+        self.drop_annotations(id)?;
         for table in ["message", "expunged"] {
             self.sql
                 .execute(&format!("DELETE FROM {table} WHERE mailbox = ?"), key)?;
@@ -229,6 +230,7 @@ impl Tx<'_> {
         }
         if from.is_inbox() {
             let target = self.create_mailbox(account, to, None)?;
+            self.copy_annotations(account, source.id, target.id)?;
             let everything = NumberSet::range(1..=u32::MAX);
             self.copy(source.id, &everything, target.id, true)?;
             return Ok(());

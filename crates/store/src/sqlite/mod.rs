@@ -1,6 +1,7 @@
 //! The embedded engine: rows in SQLite, bytes with a keeper of blobs.
 
 mod account;
+mod annotation;
 mod backup;
 mod check;
 mod checkpoint;
@@ -31,6 +32,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use pillarbox_model::EntryName;
 use pillarbox_model::{
     AccountId, BlobId, Delimiter, Flag, Flags, MailboxId, MailboxName, ModSeq, NumberSet,
     PerResource, SpecialUse, Uid,
@@ -48,6 +50,7 @@ use crate::{
     Account, Appended, Content, Copied, Digester, Error, Expunged, Facts, Finding, FlagAction,
     FlagsSet, Limit, MailboxInfo, NewMessage, Quota, Reply, Store, Vanished,
 };
+use crate::{Annotation, AnnotationChanges, Wanted};
 
 /// SQLite's page cache of a connection that reads, in the way of `PRAGMA cache_size`: 8 MB, of
 /// which little is used as large mailboxes are read once, into memory.
@@ -288,6 +291,31 @@ impl Store for Engine {
         Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
             tx.rename_mailbox(account, &from, &to)
         }))
+    }
+
+    fn annotations<'a>(
+        &'a self,
+        user: AccountId,
+        of: &'a [Option<MailboxId>],
+        wanted: &'a Wanted,
+    ) -> Reply<'a, Vec<Vec<Annotation>>> {
+        self.read_with(move |sql| annotation::get(sql, user, of, wanted))
+    }
+
+    fn annotate(
+        &self,
+        mailbox: Option<MailboxId>,
+        user: AccountId,
+        values: Vec<(EntryName, Option<Bytes>)>,
+        origin: u64,
+    ) -> Reply<'_, ()> {
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.annotate(mailbox, user, values, origin)
+        }))
+    }
+
+    fn annotation_changes(&self) -> &AnnotationChanges {
+        &self.committer.annotations
     }
 
     fn open(&self, mailbox: MailboxId) -> Reply<'_, Arc<Mailbox>> {

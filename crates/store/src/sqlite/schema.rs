@@ -23,6 +23,8 @@ const STEPS: &[&str] = &[V1];
 /// - `link` leads from hashes of message identifiers and base subjects to threads; `used` is the second
 ///   of about the last time that a message had them.
 /// - `message.created` is the mod-sequence at which the message came, `saved` the second (RFC 8514).
+/// - `annotation` (RFC 5464): a `mailbox` of 0 is the server; a `user` of 0 is all of them; `payer` is the
+///   account whose bounds count.
 /// - `doomed` has places of bytes which no row names, to be given up.
 /// - `mark` has what is to be known of the whole database when it is opened.
 const V1: &str = "
@@ -61,6 +63,17 @@ CREATE TABLE subscription (
     name TEXT NOT NULL,
     PRIMARY KEY (account, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE annotation (
+    id INTEGER PRIMARY KEY,
+    mailbox INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    payer INTEGER NOT NULL,
+    value BLOB NOT NULL,
+    UNIQUE (mailbox, user, entry)
+) STRICT;
+CREATE INDEX annotation_by_payer ON annotation (payer);
+CREATE INDEX annotation_by_user ON annotation (user);
 CREATE TABLE blob (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     account INTEGER NOT NULL,

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Settings;
 use super::quota::Growth;
+use crate::annotation::AnnotationChange;
 use crate::mailbox::{Cache, Counters, Delta, Mailbox};
 use crate::{Error, Location};
 
@@ -20,6 +21,8 @@ pub(super) struct Tx<'c> {
     pub(super) now: i64,
     /// What memory takes over once it is committed, in the order in which it happened.
     pub(super) effects: Vec<Delta>,
+    /// What became of annotations in it.
+    pub(super) annotated: Vec<AnnotationChange>,
     /// What accounts may have that have no limits of their own.
     pub(super) default_quota: PerResource<Option<u64>>,
     /// What the operation that runs has added to accounts.

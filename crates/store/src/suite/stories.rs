@@ -1,11 +1,13 @@
 //! The contract, told as stories: what each is about is its name.
 #![allow(missing_docs)]
 
+mod annotation;
 mod facts;
 mod quota;
 
 use pillarbox_model::{Flag, Flags, InternalDate, MailboxId, ModSeq, NumberSet, SpecialUse, Uid};
 
+pub use annotation::*;
 pub use facts::*;
 pub use quota::*;
 

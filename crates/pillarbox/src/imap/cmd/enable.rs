@@ -35,6 +35,11 @@ async fn one(session: &mut Session, name: &str) -> std::io::Result<Option<&'stat
             session.give_up_numbers().await?;
             Some("UIDONLY")
         }
+        // RFC 5464 §4.1.
+        "METADATA" => {
+            session.hear_news();
+            Some("METADATA")
+        }
         _ => None,
     })
 }

@@ -1,6 +1,7 @@
 //! IDLE (RFC 2177).
 
 use pillarbox_proto::imap::encode::{self, Status};
+use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
 use super::{Completed, Outcome, Refusal, Session};
@@ -24,16 +25,19 @@ pub(super) async fn idle(session: &mut Session) -> Outcome {
         .selected
         .as_ref()
         .map(|s| s.member.mailbox().watch());
+    let news = session.news.is_some();
+    let mut news = news.then(|| session.endpoint.storage.store.annotation_changes().watch());
     let deadline = session.deadline();
     loop {
         // Also what happened before: the client has been waiting since its last command.
         session.sync(true, None).await?;
+        session.tell_news().await?;
         if session.leaving {
             return Ok(Completed::default());
         }
         session.wire.flush().await?;
         session.wire.rest();
-        match wait(session, &mut changes, deadline).await {
+        match wait(session, &mut changes, &mut news, deadline).await {
             Wake::Change => {}
             Wake::Keepalive => {
                 encode::untagged(&mut session.wire.out, Status::Ok, None, "Still here");
@@ -53,24 +57,28 @@ pub(super) async fn idle(session: &mut Session) -> Outcome {
 
 async fn wait(
     session: &mut Session,
-    changes: &mut Option<tokio::sync::watch::Receiver<u64>>,
+    changes: &mut Option<Receiver<u64>>,
+    news: &mut Option<Receiver<u64>>,
     deadline: Instant,
 ) -> Wake {
-    let changed = async {
-        match changes {
-            Some(changes) => {
-                // The sender lives as long as the mailbox, which the session holds.
-                let _ = changes.changed().await;
-            }
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
         input = session.wire.next() => Wake::Input(input),
-        () = changed => Wake::Change,
+        () = changed(changes) => Wake::Change,
+        () = changed(news) => Wake::Change,
         () = session.shutdown.stopping() => Wake::Stop,
         () = tokio::time::sleep(KEEPALIVE) => Wake::Keepalive,
         () = tokio::time::sleep_until(deadline) => Wake::Timeout,
+    }
+}
+
+/// Waits for a change, if there is something that may.
+async fn changed(watched: &mut Option<Receiver<u64>>) {
+    match watched {
+        Some(watched) => {
+            // The sender lives as long as the mailbox or the store, which the session holds.
+            let _ = watched.changed().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -2,18 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pillarbox_model::{Delimiter, MailboxName, Pattern};
+use pillarbox_model::{Delimiter, MailboxId, MailboxName, Pattern};
 use pillarbox_proto::imap::command::{List, ListReturn};
 use pillarbox_proto::imap::{encode, utf7};
-use pillarbox_store::MailboxInfo;
+use pillarbox_store::{Annotation, MailboxInfo, Wanted};
 
-use super::{Completed, Outcome, Session, status};
+use super::{Completed, Outcome, Session, metadata, status};
 use crate::precis::nfc;
+
+/// Names whose annotations are read at one go.
+const AT_ONCE: usize = 64;
 
 /// A name that LIST may say something of.
 #[derive(Default)]
 struct Entry {
     mailbox: Option<MailboxInfo>,
+    /// The user may see its annotations.
+    annotated: bool,
     subscribed: bool,
     has_children: bool,
     /// Something below it is subscribed.
@@ -32,13 +37,52 @@ pub(super) async fn list(session: &mut Session, list: &List<'_>) -> Outcome {
     }
     let patterns = patterns(session, &list.reference, &list.patterns);
     let entries = entries(session, delimiter, &patterns).await?;
-    for (name, entry) in &entries {
-        if matches(&patterns, name) {
-            say(session, name, entry, list);
+    let matching = entries.iter().filter(|(name, _)| matches(&patterns, name));
+    for some in matching.collect::<Vec<_>>().chunks(AT_ONCE) {
+        let mut annotations = annotations(session, some, list).await?;
+        for (name, entry) in some {
+            let said = say(session, name, entry, list);
+            let id = entry.mailbox.as_ref().map(|mailbox| mailbox.id);
+            // RFC 9590 §3: what GETMETADATA would say follows.
+            if let (true, Some(found)) = (said, id.and_then(|id| annotations.found.remove(&id))) {
+                metadata::tell(session, Some(name), &found, &annotations.wanted).await?;
+            }
+            session.wire.flush_if_full().await?;
         }
-        session.wire.flush_if_full().await?;
     }
     Ok(Completed::default())
+}
+
+/// Annotations of some mailboxes.
+struct Annotations {
+    wanted: Wanted,
+    found: BTreeMap<MailboxId, Vec<Annotation>>,
+}
+
+/// What is asked of the annotations of some mailboxes, with one look at the store for all of them.
+async fn annotations(
+    session: &Session,
+    some: &[(&MailboxName, &Entry)],
+    list: &List<'_>,
+) -> Result<Annotations, super::Refusal> {
+    let wanted = Wanted {
+        entries: list.returns.metadata.clone(),
+        ..Wanted::default()
+    };
+    let mailboxes = some
+        .iter()
+        .filter(|(_, entry)| entry.annotated && !wanted.entries.is_empty());
+    let of: Vec<_> = mailboxes
+        .filter_map(|(_, entry)| entry.mailbox.as_ref().map(|mailbox| Some(mailbox.id)))
+        .collect();
+    let user = session.user()?.account.id;
+    let store = &session.endpoint.storage.store;
+    let found = match of.is_empty() {
+        true => Vec::new(),
+        false => store.annotations(user, &of, &wanted).await?,
+    };
+    let found = of.into_iter().flatten().zip(found).collect();
+    Ok(Annotations { wanted, found })
 }
 
 /// LSUB: subscribed names, and `\Noselect` for what only has subscribed names below it.
@@ -106,7 +150,9 @@ async fn entries(
     let mut entries: BTreeMap<MailboxName, Entry> = BTreeMap::new();
     for mailbox in session.visible_mailboxes().await? {
         let name = mailbox.info.name.clone();
-        entries.entry(name).or_default().mailbox = Some(mailbox.info);
+        let entry = entries.entry(name).or_default();
+        entry.annotated = metadata::may_see(mailbox.rights);
+        entry.mailbox = Some(mailbox.info);
     }
     for name in store.subscriptions(account).await? {
         entries.entry(name).or_default().subscribed = true;
@@ -136,12 +182,13 @@ fn add_ancestors(
 }
 
 /// Writes the LIST response of a name, and its STATUS if asked, unless the selection options leave it out.
-fn say(session: &mut Session, name: &MailboxName, entry: &Entry, list: &List<'_>) {
+/// Says whether it did.
+fn say(session: &mut Session, name: &MailboxName, entry: &Entry, list: &List<'_>) -> bool {
     // A name that is not subscribed itself is told only for what else would not be (RFC 5258 §3.5).
     let below = entry.hidden_subscribed || (entry.subscribed && entry.child_subscribed);
     let child_info = list.select.recursive_match && list.select.subscribed && below;
     if !selected(entry, list, child_info) {
-        return;
+        return false;
     }
     let attributes = attributes(entry, list);
     let delimiter = session.endpoint.storage.delimiter;
@@ -159,6 +206,7 @@ fn say(session: &mut Session, name: &MailboxName, entry: &Entry, list: &List<'_>
     if let (Some(mailbox), false) = (&entry.mailbox, list.returns.status.is_empty()) {
         status::write(session, mailbox, &list.returns.status);
     }
+    true
 }
 
 /// Whether the selection options want a name.

@@ -12,6 +12,7 @@ mod id;
 mod idle;
 mod list;
 mod login;
+pub(super) mod metadata;
 mod namespace;
 mod quota;
 mod rename;
@@ -71,6 +72,8 @@ pub(super) async fn run(
         Command::Lsub { reference, pattern } => list::lsub(session, &reference, &pattern).await,
         Command::Namespace => namespace::namespace(session),
         Command::Status { mailbox, items } => status::status(session, &mailbox, &items).await,
+        Command::GetMetadata(get) => metadata::get(session, get).await,
+        Command::SetMetadata { mailbox, values } => metadata::set(session, &mailbox, values).await,
         Command::GetQuota(root) => quota::get(session, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::get_root(session, &mailbox).await,
         Command::SetQuota { root, limits } => quota::set(session, &root, &limits).await,

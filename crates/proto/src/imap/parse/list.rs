@@ -92,6 +92,11 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<ListReturn> {
     cursor.space()?;
     let mut returns = ListReturn::default();
     cursor.list("Expected return options", |cursor| {
+        if cursor.word("METADATA") {
+            cursor.space()?;
+            returns.metadata = super::metadata::entries(cursor)?;
+            return Ok(());
+        }
         if cursor.word("STATUS") {
             cursor.space()?;
             returns.status = status_items(cursor)?;

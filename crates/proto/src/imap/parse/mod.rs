@@ -4,6 +4,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod message;
+mod metadata;
 mod quota;
 mod search;
 mod sort;
@@ -152,7 +153,7 @@ fn command<'a>(name: &str, cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>
 type Arguments<'a> = fn(&mut Cursor<'a>) -> Parsed<Command<'a>>;
 
 fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
-    let commands: [(&[u8], Arguments<'a>); 27] = [
+    let commands: &[(&[u8], Arguments<'a>)] = &[
         (b"APPEND", message::append),
         (b"AUTHENTICATE", authenticate),
         (b"CANCELUPDATE", sort::cancel_update),
@@ -162,6 +163,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"ENABLE", enable),
         (b"EXAMINE", |c| mailbox::select(c, true)),
         (b"FETCH", |c| fetch::fetch(c, false)),
+        (b"GETMETADATA", metadata::get),
         (b"GETQUOTA", quota::get_quota),
         (b"GETQUOTAROOT", quota::get_quota_root),
         (b"ID", id),
@@ -172,6 +174,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"RENAME", mailbox::rename),
         (b"SEARCH", |c| search::search(c, false)),
         (b"SELECT", |c| mailbox::select(c, false)),
+        (b"SETMETADATA", metadata::set),
         (b"SETQUOTA", quota::set_quota),
         (b"SORT", |c| sort::sort(c, false)),
         (b"STATUS", mailbox::status),
@@ -183,7 +186,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
             mailbox_name(c).map(Command::Unsubscribe)
         }),
     ];
-    run(&commands, name, cursor)
+    run(commands, name, cursor)
 }
 
 /// What follows `UID` (RFC 3501 §6.4.8).
