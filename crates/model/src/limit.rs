@@ -71,6 +71,10 @@ pub struct Limits {
     /// Whether loopback addresses have that bound, too. By default they have not: a webmail or a
     /// tunnel connects from there for everybody. A bound that an administrator sets holds for all.
     pub count_loopback: bool,
+    /// Messages that one command may touch (RFC 9738); `None` for no such bound.
+    pub messages: Option<u32>,
+    /// Messages that one COPY or APPEND may add (RFC 9738), where `messages` says nothing.
+    pub saved_messages: Option<u32>,
     /// From the greeting to a successful login.
     pub login_timeout: Duration,
     /// Without a byte from a client that is logged in; RFC 3501 §5.4 asks for at least 30 minutes.
@@ -88,6 +92,8 @@ impl Default for Limits {
             connections_per_user: 200,
             connections_per_ip: 100,
             count_loopback: false,
+            messages: None,
+            saved_messages: None,
             login_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(30 * 60),
             write_timeout: Duration::from_secs(60),

@@ -217,6 +217,23 @@ impl NumberSet {
         left
     }
 
+    /// The highest `count` numbers, or all if there are not more. Linear in the ranges.
+    #[must_use]
+    pub fn highest(&self, count: u64) -> Self {
+        let mut left = count;
+        let mut ranges = Vec::new();
+        for &(from, to) in self.ranges.iter().rev() {
+            let here = (u64::from(to - from) + 1).min(left);
+            let Some(less) = here.checked_sub(1) else {
+                break;
+            };
+            ranges.push((to - less as u32, to));
+            left -= here;
+        }
+        ranges.reverse();
+        Self { ranges }
+    }
+
     /// The numbers of this set up to `last`.
     #[must_use]
     pub fn up_to(&self, last: u32) -> Self {
@@ -312,6 +329,10 @@ mod tests {
             assert!(both.iter().eq(model.intersection(&other).copied()));
             let rest = set.difference(&collected);
             assert!(rest.iter().eq(model.difference(&other).copied()));
+            let count = next() as usize;
+            let mut highest: Vec<u32> = model.iter().rev().take(count).copied().collect();
+            highest.reverse();
+            assert!(set.highest(count as u64).iter().eq(highest));
         }
     }
 
@@ -321,6 +342,7 @@ mod tests {
         assert_eq!(set.to_string(), "1:4294967295");
         assert_eq!(set.len(), u64::from(u32::MAX));
         assert!(set.difference(&set).is_empty());
+        assert_eq!(set.highest(u64::MAX), set);
         let last = NumberSet::range(u32::MAX..=u32::MAX);
         assert_eq!(set.difference(&last).to_string(), "1:4294967294");
         assert_eq!(last.difference(&NumberSet::range(1..=5)), last);

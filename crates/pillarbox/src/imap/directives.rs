@@ -6,6 +6,12 @@ use pillarbox_model::limit::Limits;
 use crate::endpoint::{self, COUNT, count, timeout};
 use crate::normalize::Normalize;
 
+/// Numbers of messages; 0 is for no bound.
+const MESSAGES: Kind = Kind::Integer {
+    min: 0,
+    max: 1_000_000_000,
+};
+
 /// The directives of the block.
 pub const DIRECTIVES: &[Directive] = &[
     endpoint::TLS.required(),
@@ -69,6 +75,20 @@ pub const DIRECTIVES: &[Directive] = &[
     ),
     endpoint::MAX_CONNECTIONS_PER_IP,
     Directive::new(
+        "message_limit",
+        MESSAGES,
+        "0",
+        "Messages that one command may touch; 0 for as many as there are. Clients are told (MESSAGELIMIT), and go on \
+         where a command stopped. RFC 9738 asks for 1000 at least.",
+    ),
+    Directive::new(
+        "save_limit",
+        MESSAGES,
+        "0",
+        "Messages that one COPY or APPEND may add; 0 for as many as there are. Clients are told (SAVELIMIT), unless \
+         `message_limit` says so of all commands.",
+    ),
+    Directive::new(
         "login_timeout",
         timeout(1),
         "1m",
@@ -89,9 +109,18 @@ pub const DIRECTIVES: &[Directive] = &[
 #[must_use]
 pub fn limits(bound: &Bound<'_>) -> Limits {
     Limits {
+        messages: messages(bound, "message_limit"),
+        saved_messages: messages(bound, "save_limit"),
         connections_per_user: count(bound, "max_connections_per_user"),
         login_timeout: bound.duration("login_timeout"),
         idle_timeout: bound.duration("idle_timeout"),
         ..endpoint::common_limits(bound)
     }
+}
+
+/// What a directive of the kind [`MESSAGES`] says.
+fn messages(bound: &Bound<'_>, name: &str) -> Option<u32> {
+    u32::try_from(bound.integer(name))
+        .ok()
+        .filter(|limit| *limit > 0)
 }

@@ -137,6 +137,7 @@ pub(super) async fn fetch(
             items.push(FetchItem::ModSeq);
         }
     }
+    let uids = session.curb(uids)?;
     // Where the answer begins with the UID, it is no item unless asked for (RFC 9586 §3.3).
     let mut plan = Plan::new(uid && !session.dialect.uid_only, &items);
     let silent = if plan.marks_seen {

@@ -30,6 +30,13 @@ pub(crate) enum Refusal {
     Limit(&'static str),
     /// Messages are named by number, which the client has given up (RFC 9586 §3).
     UidRequired,
+    /// More messages than one command may touch, where it does all or nothing (RFC 9738 §3.1).
+    MessageLimit {
+        /// How many it may.
+        limit: u32,
+        /// The lowest UID of the newest that it may.
+        lowest: Option<u32>,
+    },
     /// A batch of fewer messages than one may have (RFC 10022 §3.1.3.2).
     TooFew(&'static str),
     /// More is asked for than is answered at once (RFC 10022 §3.1.5).
@@ -108,6 +115,13 @@ impl Refusal {
             Self::UidRequired => bad(
                 Some(Code::UidRequired),
                 "UIDONLY is enabled: name messages by UID",
+            ),
+            Self::MessageLimit { limit, lowest } => no(
+                Code::MessageLimit {
+                    limit: *limit,
+                    lowest: *lowest,
+                },
+                "Too many messages for one command, nothing was done",
             ),
             Self::TooFew(text) => no(Code::TooFew, *text),
             Self::TooMany(text) => no(Code::TooMany, *text),

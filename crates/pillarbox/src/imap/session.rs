@@ -42,6 +42,8 @@ pub(crate) struct Session {
     pub(super) login_failures: u32,
     pub(super) shutdown: Signal,
     upload: Option<Upload>,
+    /// Where a command stopped that may touch so many messages and no more (RFC 9738).
+    pub(super) curbed: Option<u32>,
     bad_commands: u32,
     /// Ends the connection after the current command.
     pub(super) leaving: bool,
@@ -198,6 +200,7 @@ impl Session {
             login_failures: 0,
             shutdown: connection.shutdown,
             upload: None,
+            curbed: None,
             bad_commands: 0,
             leaving: false,
             started: Instant::now(),
@@ -390,6 +393,9 @@ impl Session {
             Ok(done) if done.said => {}
             Ok(done) => self.complete(tag, name, &done),
             Err(refusal) => {
+                if let Some(stopped) = self.message_limit() {
+                    self.say_stopped(&stopped);
+                }
                 let wire = refusal.wire();
                 let out = &mut self.wire.out;
                 encode::tagged(out, tag, wire.status, wire.code.as_ref(), &wire.text);
@@ -398,7 +404,19 @@ impl Session {
         }
     }
 
+    /// A command stopped before it came to all messages, and says something else at its end.
+    fn say_stopped(&mut self, code: &Code<'_>) {
+        let out = &mut self.wire.out;
+        encode::untagged(
+            out,
+            Status::No,
+            Some(code),
+            "Only the newest messages were looked at",
+        );
+    }
+
     fn complete(&mut self, tag: &str, name: &str, done: &Completed) {
+        let stopped = self.message_limit();
         let capabilities = match done.code {
             DoneCode::Capabilities => self.capabilities(),
             _ => String::new(),
@@ -424,6 +442,15 @@ impl Session {
             }
             DoneCode::LongEntries(size) => Some(Code::MetadataLongEntries(*size)),
             DoneCode::Modified(numbers) => Some(Code::Modified(numbers)),
+        };
+        // Of two codes the tagged line has room for one (RFC 9738 §3.1).
+        let code = match (code, stopped) {
+            (None, stopped) => stopped,
+            (code, None) => code,
+            (code, Some(stopped)) => {
+                self.say_stopped(&stopped);
+                code
+            }
         };
         let plain = format!("{name} completed");
         let text = if done.text.is_empty() {
@@ -496,6 +523,8 @@ impl Session {
             authenticated: self.user.is_some(),
             mechanisms,
             append_limit: Some(self.append_limit()),
+            message_limit: self.endpoint.limits.messages,
+            save_limit: self.endpoint.limits.saved_messages,
             withheld: &[],
         }
     }

@@ -47,6 +47,8 @@ async fn whoever_asks_for_mod_sequences_is_told_of_them_from_then_on() {
         ("FETCH 1 MODSEQ", true),
         ("UID FETCH 1 FLAGS (CHANGEDSINCE 1)", true),
         ("SEARCH NOT MODSEQ 1", true),
+        ("SORT (ARRIVAL) UTF-8 MODSEQ 1", true),
+        ("UID THREAD REFERENCES UTF-8 MODSEQ 1", true),
         ("STORE 1 (UNCHANGEDSINCE 0) +FLAGS (\\Seen)", true),
         ("SELECT INBOX (CONDSTORE)", false),
         ("EXAMINE INBOX (CONDSTORE)", false),

@@ -13,6 +13,7 @@ mod interposed;
 mod judge;
 mod lmtp;
 mod login;
+mod message_limit;
 mod metadata;
 mod model;
 mod model_sync;

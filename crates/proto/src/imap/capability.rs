@@ -82,6 +82,10 @@ pub struct Facts<'a> {
     /// The largest message that can be appended, in bytes, if it is the same for all mailboxes
     /// (RFC 7889 §3); otherwise STATUS tells.
     pub append_limit: Option<u64>,
+    /// Messages that one command may touch (RFC 9738 §3).
+    pub message_limit: Option<u32>,
+    /// Messages that one COPY or APPEND may add, which is announced where `message_limit` is not.
+    pub save_limit: Option<u32>,
     /// Names of [`EXTENSIONS`] that this client is not to be told of.
     pub withheld: &'a [&'a str],
 }
@@ -113,6 +117,11 @@ pub fn capabilities(facts: &Facts<'_>) -> String {
     list.push_str(" APPENDLIMIT");
     if let Some(bytes) = facts.append_limit {
         let _ = write!(list, "={bytes}");
+    }
+    match (facts.message_limit, facts.save_limit) {
+        (Some(limit), _) => drop(write!(list, " MESSAGELIMIT={limit}")),
+        (None, Some(limit)) => drop(write!(list, " SAVELIMIT={limit}")),
+        (None, None) => {}
     }
     if !facts.authenticated {
         push_ways_in(&mut list, facts);

@@ -562,13 +562,19 @@ impl Command<'_> {
             Self::Select { parameters, .. } => !parameters.is_empty(),
             Self::Status { items, .. } => highest(items),
             Self::List(list) => highest(&list.returns.status),
-            Self::Search { search, .. } => search.key.has_modseq(),
+            Self::Search { search, .. }
+            | Self::Sort { search, .. }
+            | Self::Thread { search, .. } => search.key.has_modseq(),
             Self::Store {
                 unchanged_since, ..
             } => unchanged_since.is_some(),
             Self::Fetch {
                 items, modifiers, ..
-            } => !modifiers.is_empty() || items.contains(&FetchItem::ModSeq),
+            } => {
+                let since =
+                    |modifier: &FetchModifier| matches!(modifier, FetchModifier::ChangedSince(_));
+                modifiers.iter().any(since) || items.contains(&FetchItem::ModSeq)
+            }
             _ => false,
         }
     }
@@ -581,7 +587,9 @@ impl Command<'_> {
     pub fn uses_numbers(&self) -> bool {
         match self {
             Self::Fetch { uid, .. } | Self::Store { uid, .. } | Self::Copy { uid, .. } => !uid,
-            Self::Search { uid, search } => !uid || search.key.has_numbers(),
+            Self::Search { uid, search }
+            | Self::Sort { uid, search, .. }
+            | Self::Thread { uid, search, .. } => !uid || search.key.has_numbers(),
             Self::Select { parameters, .. } => parameters.iter().any(|parameter| {
                 let matches = |seq_match: &Option<_>| seq_match.is_some();
                 matches!(parameter, SelectParameter::QResync { seq_match, .. } if matches(seq_match))

@@ -91,6 +91,12 @@ pub enum Code<'a> {
     HasChildren,
     /// RFC 9586 §3.
     UidRequired,
+    /// RFC 9738 §3.1: how many messages a command may touch, and the lowest UID of those that it
+    /// did, if it did some.
+    MessageLimit {
+        limit: u32,
+        lowest: Option<u32>,
+    },
     // RFC 10022 §3.1.
     TooFew,
     TooMany,
@@ -144,6 +150,7 @@ impl Code<'_> {
             Self::MailboxId(_) => "MAILBOXID",
             Self::HasChildren => "HASCHILDREN",
             Self::UidRequired => "UIDREQUIRED",
+            Self::MessageLimit { .. } => "MESSAGELIMIT",
             Self::TooFew => "TOOFEW",
             Self::TooMany => "TOOMANY",
         }
@@ -185,6 +192,12 @@ impl Code<'_> {
                 spaced_number(out, uid_validity.into());
                 spaced_set(out, from);
                 spaced_set(out, to);
+            }
+            Self::MessageLimit { limit, lowest } => {
+                spaced_number(out, limit.into());
+                lowest
+                    .iter()
+                    .for_each(|uid| spaced_number(out, (*uid).into()));
             }
             Self::Modified(set) => spaced_set(out, set),
             Self::Capability(list) => {

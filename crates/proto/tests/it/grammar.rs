@@ -952,6 +952,10 @@ fn search_keys_with_arguments() {
         ("BODY NIL", SearchKey::Body(bytes("NIL"))),
         ("TEXT ä", SearchKey::Text(bytes("ä"))),
         ("MODSEQ 7", SearchKey::ModSeq(7)),
+        ("UIDAFTER 7", uids(&[(8, u32::MAX)])),
+        ("UIDAFTER 4294967295", uids(&[])),
+        ("UIDBEFORE 7", uids(&[(1, 6)])),
+        ("UIDBEFORE 1", uids(&[])),
         ("MODSEQ \"/flags/\\\\draft\" all 7", SearchKey::ModSeq(7)),
     ] {
         means(&format!("SEARCH {text}"), &search(key));
@@ -1178,4 +1182,26 @@ fn metadata() {
         "SELECT ~{1+}\r\na",
         "literal8 is not allowed here at byte 10",
     );
+}
+
+/// RFC 10022 §3.1.
+#[test]
+fn uid_batches() {
+    let batches = |size, range| Command::UidBatches { size, range };
+    means("UIDBATCHES 2000", &batches(2_000, None));
+    means("uidbatches 500 1:3", &batches(500, Some((1, 3))));
+    means("UIDBATCHES 500 9:3", &batches(500, Some((9, 3))));
+    wrong("UIDBATCHES", "Expected a space at byte 13");
+    wrong("UIDBATCHES 0", "0 is not allowed here at byte 14");
+    wrong("UIDBATCHES 500 1", "Expected : at byte 19");
+    wrong("UIDBATCHES 500 1:*", "Expected the last batch at byte 20");
+    wrong(
+        "UIDBATCHES 500 1:2,4:5",
+        "Expected the end of the command at byte 21",
+    );
+}
+
+fn uids(ranges: &[(u32, u32)]) -> SearchKey<'static> {
+    let range = |&(from, to)| (Bound::Number(from), Bound::Number(to));
+    SearchKey::Uid(SequenceSet::Ranges(ranges.iter().map(range).collect()))
 }

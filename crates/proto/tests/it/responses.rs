@@ -213,11 +213,28 @@ fn codes() {
         ("PRIVACYREQUIRED", Code::PrivacyRequired),
         ("SERVERBUG", Code::ServerBug),
         ("TOOBIG", Code::TooBig),
+        ("TOOFEW", Code::TooFew),
+        ("TOOMANY", Code::TooMany),
+        ("UIDREQUIRED", Code::UidRequired),
         ("UNAVAILABLE", Code::Unavailable),
         ("USEATTR", Code::UseAttr),
     ] {
         code(Both, &format!("[{word}] "), &value);
     }
+}
+
+/// RFC 9738 §3.1, RFC 10022 §3.1.
+#[test]
+fn limits_and_batches() {
+    let limit = |lowest| Code::MessageLimit { limit: 3, lowest };
+    code(Both, "[MESSAGELIMIT 3 7] ", &limit(Some(7)));
+    code(Both, "[MESSAGELIMIT 3] ", &limit(None));
+    let mut out = Vec::new();
+    encode::uid_batches(&mut out, "a\"1", &[(9, 5), (4, 1)]);
+    assert_eq!(out, b"* UIDBATCHES (TAG \"a\\\"1\") 9:5,4:1\r\n");
+    out.clear();
+    encode::uid_batches(&mut out, "a1", &[]);
+    assert_eq!(out, b"* UIDBATCHES (TAG \"a1\")\r\n");
 }
 
 #[track_caller]

@@ -16,6 +16,7 @@ pub(super) async fn append(
         "A message of APPEND must be a literal".into(),
     ))?;
     let (target, messages) = upload.into_messages(messages, clock::now())?;
+    session.may_append(messages.len())?;
     let appended = session
         .endpoint
         .storage

@@ -20,7 +20,11 @@ pub(super) async fn copy(
         let needs = Rights::DELETE | Rights::EXPUNGE;
         session.selected()?.admit(needs)?;
     }
-    let uids = session.resolve(uid, set)?;
+    let mut uids = session.resolve(uid, set)?;
+    match remove {
+        true => uids = session.curb(uids)?,
+        false => session.within_save_limit(&uids)?,
+    }
     let target = session.target(mailbox).await?;
     let source = session.selected()?.member.mailbox().id();
     let store = session.endpoint.storage.store.clone();

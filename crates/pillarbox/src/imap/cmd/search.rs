@@ -8,6 +8,7 @@ use pillarbox_proto::imap::encode::{self, Esearch, Numbers};
 
 use super::{Completed, Outcome, Refusal, Session};
 use crate::imap::Selected;
+use crate::imap::session::Halt;
 
 /// SEARCH.
 pub(super) async fn search(
@@ -17,7 +18,7 @@ pub(super) async fn search(
     search: &Search<'_>,
 ) -> Outcome {
     let save = search.returns.is_some_and(|returns| returns.save);
-    let found = match session.look()?.search(search).await {
+    let found = match find(session, search).await {
         Ok(found) => found,
         Err(halt) => {
             // A refused search that was to be saved leaves nothing saved (RFC 5182 §2.1).
@@ -29,6 +30,16 @@ pub(super) async fn search(
     };
     answer(session, &Asked::new(tag, uid, search), &Found::Set(found))?;
     Ok(Completed::default())
+}
+
+/// The messages that match, of those that one command may look at (RFC 9738 §3.1): what counts is how many
+/// are looked at, and not how many match.
+async fn find(session: &mut Session, search: &Search<'_>) -> Result<NumberSet, Halt> {
+    let look = session.look()?;
+    let matcher = look.matcher(search)?;
+    let candidates = matcher.candidates(look.selected);
+    let candidates = session.curb(candidates)?;
+    session.look()?.matching(&matcher, &candidates).await
 }
 
 /// What was found, as UIDs or sequence numbers.

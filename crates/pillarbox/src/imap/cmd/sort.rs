@@ -5,7 +5,7 @@ use pillarbox_proto::imap::command::{Search, SortCriterion, ThreadAlgorithm};
 use pillarbox_proto::imap::encode::{self, ThreadPiece};
 
 use super::search::{Asked, Found, answer};
-use super::{Completed, Outcome, Session};
+use super::{Completed, Outcome, Refusal, Session};
 
 /// SORT.
 pub(super) async fn sort(
@@ -15,6 +15,7 @@ pub(super) async fn sort(
     criteria: &[SortCriterion],
     search: &Search<'_>,
 ) -> Outcome {
+    within_limit(session, search)?;
     let mut look = session.look()?;
     let found = look.search(search).await?;
     let sorted = look.sort(&found, criteria).await?;
@@ -33,6 +34,7 @@ pub(super) async fn thread(
     algorithm: ThreadAlgorithm,
     search: &Search<'_>,
 ) -> Outcome {
+    within_limit(session, search)?;
     let mut look = session.look()?;
     let found: NumberSet = look.search(search).await?;
     let pieces = look.thread(&found, algorithm).await?;
@@ -46,4 +48,14 @@ pub(super) async fn thread(
         .collect();
     encode::thread(&mut session.wire.out, pieces.into_iter());
     Ok(Completed::default())
+}
+
+/// What is sorted or threaded is so as a whole: of too many messages it is refused (RFC 9738 §3.3).
+fn within_limit(session: &mut Session, search: &Search<'_>) -> Result<(), Refusal> {
+    if session.endpoint.limits.messages.is_none() {
+        return Ok(());
+    }
+    let look = session.look()?;
+    let candidates = look.matcher(search)?.candidates(look.selected);
+    session.within_limit(&candidates)
 }

@@ -29,6 +29,7 @@ pub(super) async fn store(
         return Err(Refusal::ReadOnly.into());
     }
     let uids = session.resolve(uid, set)?;
+    let uids = session.curb(uids)?;
     if silent {
         // Silence is about our own change: what others changed before must not vanish under it.
         session.sync(uid, None).await?;

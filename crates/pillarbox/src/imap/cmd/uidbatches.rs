@@ -13,7 +13,7 @@ const LEAST: u32 = 500;
 const MOST: usize = 10_000;
 
 /// UIDBATCHES. The batches tile the UIDs from the last message down to 1, and all but the last have exactly as
-/// many messages as were asked for. `$` stays as it is.
+/// many messages as were asked for, or as MESSAGELIMIT allows. `$` stays as it is.
 pub(super) fn uid_batches(
     session: &mut Session,
     tag: &str,
@@ -24,7 +24,10 @@ pub(super) fn uid_batches(
     if from > to {
         return Err(Refusal::Client("A range of batches ascends".into()).into());
     }
-    if size < LEAST {
+    // No batch is larger than what the commands are that it is made for (RFC 10022 §3.4).
+    let limit = session.endpoint.limits.messages.unwrap_or(u32::MAX);
+    let size = size.min(limit);
+    if size < LEAST.min(limit) {
         return Err(Refusal::TooFew("The smallest batch has 500 messages").into());
     }
     let runs = session.selected()?.runs();

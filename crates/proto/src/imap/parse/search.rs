@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pillarbox_model::{Flag, Flags, SequenceSet, limit};
+use pillarbox_model::{Bound, Flag, Flags, SequenceSet, limit};
 
 use crate::imap::command::{Bytes, Command, PartialRange, Search, SearchKey, SearchReturn};
 use crate::imap::date::date;
@@ -276,7 +276,7 @@ type Argument<'a> = fn(&mut Cursor<'a>) -> Parsed<SearchKey<'a>>;
 
 /// How to read what follows a key.
 fn key_with_argument<'a>(name: &str) -> Option<Argument<'a>> {
-    let keys: [(&str, Argument<'a>); 27] = [
+    let keys: [(&str, Argument<'a>); 29] = [
         ("BCC", |c| header(c, b"Bcc")),
         ("BEFORE", |c| date(c).map(SearchKey::Before)),
         ("BODY", |c| text(c).map(SearchKey::Body)),
@@ -306,6 +306,8 @@ fn key_with_argument<'a>(name: &str) -> Option<Argument<'a>> {
         ("THREADID", |c| object_id(c).map(SearchKey::ThreadId)),
         ("TO", |c| header(c, b"To")),
         ("UID", uid),
+        ("UIDAFTER", uid_after),
+        ("UIDBEFORE", uid_before),
         ("UNKEYWORD", |c| keyword(c).map(not)),
         ("YOUNGER", |c| seconds(c).map(SearchKey::Younger)),
     ];
@@ -353,6 +355,25 @@ fn object_id<'a>(cursor: &mut Cursor<'a>) -> Parsed<&'a str> {
 fn uid<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
     let set: SequenceSet = cursor.sequence_set()?;
     Ok(SearchKey::Uid(set))
+}
+
+/// `"UIDAFTER" SP uniqueid` (RFC 9738 §3.2): not as `n:*`, which has the last message in it always.
+fn uid_after<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+    let uid = cursor.nz_number("Expected a UID")?;
+    Ok(uids(uid.checked_add(1), Some(u32::MAX)))
+}
+
+/// `"UIDBEFORE" SP uniqueid` (RFC 9738 §3.2).
+fn uid_before<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
+    let uid = cursor.nz_number("Expected a UID")?;
+    Ok(uids(Some(1), Some(uid - 1).filter(|uid| *uid > 0)))
+}
+
+/// The messages of these UIDs; none if there is no such UID.
+fn uids<'a>(from: Option<u32>, to: Option<u32>) -> SearchKey<'a> {
+    let bounds = from.zip(to);
+    let range = |(from, to)| (Bound::Number(from), Bound::Number(to));
+    SearchKey::Uid(SequenceSet::Ranges(bounds.map(range).into_iter().collect()))
 }
 
 /// `search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer` (RFC
