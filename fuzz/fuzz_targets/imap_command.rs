@@ -39,6 +39,12 @@ fn check_command(command: &Command<'_>, redacted: &[u8]) {
             initial: Some(_), ..
         } => assert!(redacted.ends_with(b"***")),
         Command::Fetch { items, .. } => items.iter().for_each(check_item),
+        Command::Notify(Some(set)) => {
+            for item in set.groups.iter().flat_map(|group| &group.fetch) {
+                check_item(item);
+                assert_eq!(&item.clone().into_owned(), item);
+            }
+        }
         _ => {}
     }
 }

@@ -7,6 +7,7 @@ mod annotation;
 mod blob;
 pub mod blobs;
 mod error;
+mod feed;
 mod lock;
 mod mailbox;
 mod quota;
@@ -27,6 +28,7 @@ use pillarbox_model::{
 pub use annotation::{Annotation, AnnotationChange, AnnotationChanges, Wanted};
 pub use blob::{About, BlobWriter, Blobs, Location, NewBlob, Reservation, Written};
 pub use error::Error;
+pub use feed::{Feed, News};
 pub use mailbox::{Counters, Mailbox, Member, Row, Rows};
 pub use quota::{Limit, Quota};
 
@@ -192,6 +194,10 @@ pub trait Store: Send + Sync {
 
     /// What became of annotations lately.
     fn annotation_changes(&self) -> &AnnotationChanges;
+
+    /// Watches an account: whoever holds the feed learns of every change that is made from now on, of
+    /// any of its mailboxes and of their names.
+    fn watch(&self, account: AccountId) -> Feed;
 
     // Messages.
 

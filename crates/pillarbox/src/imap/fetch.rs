@@ -493,3 +493,20 @@ pub(super) async fn tell_items(
     let plan = Plan::new(false, items);
     fetch_rows(session, uids, &plan).await.map(drop)
 }
+
+/// Tells of messages what NOTIFY asked for (RFC 5465 §5.2). Marks none as seen, whatever is asked.
+///
+/// # Errors
+/// Some can't be read; the others were told of.
+pub(super) async fn tell(
+    session: &mut Session,
+    uids: &NumberSet,
+    items: &[FetchItem<'_>],
+) -> Result<(), Halt> {
+    let plan = Plan::new(false, items);
+    let refused = match plan.digest {
+        true => fetch_contents(session, uids, &plan).await?,
+        false => fetch_rows(session, uids, &plan).await?,
+    };
+    refused.map_or(Ok(()), |refusal| Err(refusal.into()))
+}

@@ -141,7 +141,7 @@ impl Maker<'_> {
             ),
             SearchKey::Or(a, b) => Test::Any(Box::new(self.make(a)?), Box::new(self.make(b)?)),
             SearchKey::Not(key) => Test::Not(Box::new(self.make(key)?)),
-            SearchKey::Sequence(set) => Test::Uids(self.by_sequence(set)?),
+            SearchKey::Sequence(set) => Test::Uids(self.by_sequence(set)),
             SearchKey::Uid(set) => Test::Uids(self.by_uid(set)),
             SearchKey::Flag(flag) => self.flag(flag),
             SearchKey::Before(day) => Test::Day(i64::MIN, day - 1),
@@ -172,14 +172,15 @@ impl Maker<'_> {
         })
     }
 
-    fn by_sequence(&self, set: &SequenceSet) -> Result<NumberSet, Refusal> {
+    /// Numbers past the end are no error, and no message's (RFC 7377 §2).
+    fn by_sequence(&self, set: &SequenceSet) -> NumberSet {
         let view = &self.selected.view;
-        match set.resolve(view.len()) {
-            None => Ok(self.selected.saved.clone()),
-            Some(numbers) => view.uids_at(&numbers).ok_or(Refusal::Client(
-                "No message has that sequence number".into(),
-            )),
-        }
+        let Some(numbers) = set.resolve(view.len()) else {
+            return self.selected.saved.clone();
+        };
+        let there = NumberSet::range(1..=view.len());
+        view.uids_at(&numbers.intersection(&there))
+            .unwrap_or_default()
     }
 
     fn by_uid(&self, set: &SequenceSet) -> NumberSet {

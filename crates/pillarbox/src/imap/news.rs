@@ -21,22 +21,26 @@ pub(crate) struct News {
     /// What changes of this session carry, so that it is not told of them.
     pub(super) origin: u64,
     told: u64,
+    /// All of them, as ENABLE asked; otherwise those that NOTIFY asked for.
+    all: bool,
 }
 
 /// Entries by what they belong to.
 type Changed = BTreeMap<Option<MailboxId>, Vec<EntryName>>;
 
 impl Session {
-    /// From now on changes that others make to annotations are told.
-    pub(super) fn hear_news(&mut self) {
+    /// From now on changes that others make to annotations are told: `all`, or what NOTIFY asks for.
+    pub(super) fn hear_news(&mut self, all: bool) {
         static ORIGINS: AtomicU64 = AtomicU64::new(1);
         let told = self.endpoint.storage.store.annotation_changes().last();
-        self.news.get_or_insert_with(|| {
+        let news = self.news.get_or_insert_with(|| {
             Box::new(News {
                 origin: ORIGINS.fetch_add(1, Ordering::Relaxed),
                 told,
+                all,
             })
         });
+        news.all |= all;
     }
 
     /// Tells which annotations have changed, if the client wants to hear it. Only names: values it asks
@@ -95,9 +99,14 @@ impl Session {
         changes: &[AnnotationChange],
         whole: bool,
     ) -> Result<Vec<(Option<MailboxName>, Vec<EntryName>)>, Refusal> {
-        let mut names = BTreeMap::from([(None, None)]);
+        let mut names = BTreeMap::new();
+        let all = self.news.as_ref().is_some_and(|news| news.all);
+        if all || self.wants_annotations(None) {
+            names.insert(None, None);
+        }
         for found in self.visible_mailboxes().await? {
-            if metadata::may_see(found.rights) {
+            let wanted = all || self.wants_annotations(Some(&found));
+            if wanted && metadata::may_see(found.rights) {
                 names.insert(Some(found.info.id), Some(found.info.name));
             }
         }

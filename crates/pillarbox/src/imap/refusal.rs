@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use pillarbox_model::{NumberSet, Resource, limit};
 use pillarbox_proto::imap::encode::{Code, Status};
+use pillarbox_proto::imap::notify::Events;
 use pillarbox_store as store;
 
 /// Why a command was not done. Handlers return it; only [`Refusal::wire`] knows the words.
@@ -15,6 +16,10 @@ pub(crate) enum Refusal {
     State(&'static str),
     /// The mailbox argument is no name (NO).
     Name(Cow<'static, str>),
+    /// Events that can't be told of; those that can are named (RFC 5465 §3.1).
+    Events(Events),
+    /// More is to be told of than can be (RFC 5465 §3.1).
+    Overflow(&'static str),
     /// The mailbox is open read-only.
     ReadOnly,
     /// The user may know of the mailbox, and lacks a right on it (RFC 5530 §3).
@@ -104,6 +109,8 @@ impl Refusal {
             Self::Client(text) => bad(Some(Code::ClientBug), text.clone()),
             Self::State(text) => bad(None, *text),
             Self::Name(text) => no(Code::Cannot, text.clone()),
+            Self::Events(known) => no(Code::BadEvent(*known), "Unsupported event"),
+            Self::Overflow(text) => no(Code::NotificationOverflow, *text),
             Self::ReadOnly => bad(None, "The mailbox is open read-only").into_no(),
             Self::NoPerm => no(Code::NoPerm, "Permission denied"),
             Self::TryCreate => no(Code::TryCreate, "No such mailbox"),

@@ -31,14 +31,18 @@ pub(super) struct Look<'a> {
 impl Session {
     /// A look through the selected mailbox.
     pub(super) fn look(&self) -> Result<Look<'_>, Refusal> {
-        Ok(Look {
+        let selected = self.selected.as_ref();
+        let selected = selected.ok_or(Refusal::State("No mailbox is selected"))?;
+        Ok(self.look_through(selected))
+    }
+
+    /// A look through any mailbox.
+    pub(super) fn look_through<'a>(&'a self, selected: &'a Selected) -> Look<'a> {
+        Look {
             endpoint: &self.endpoint,
-            selected: self
-                .selected
-                .as_ref()
-                .ok_or(Refusal::State("No mailbox is selected"))?,
+            selected,
             comparator: self.comparator,
-        })
+        }
     }
 }
 

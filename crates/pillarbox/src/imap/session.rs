@@ -15,6 +15,7 @@ use pillarbox_store::{Account, Member, Rows};
 use tokio::time::Instant;
 
 use super::news::News;
+use super::notify::{self, Notify};
 use super::places::Place;
 use super::upload::Upload;
 use super::wire::{Incoming, Input, Offer, Wire};
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     pub(super) news: Option<Box<News>>,
     /// How SEARCH, SORT and THREAD compare texts (RFC 5255 §4).
     pub(super) comparator: Comparator,
+    /// What NOTIFY asked for, since it was given (RFC 5465).
+    pub(super) notify: Option<Box<Notify>>,
     pub(super) login_failures: u32,
     pub(super) shutdown: Signal,
     upload: Option<Upload>,
@@ -174,6 +177,8 @@ impl From<io::Error> for Halt {
 /// Why the main loop woke up.
 enum Wake {
     Input(io::Result<Input>),
+    /// There may be something to tell.
+    News,
     Stop,
     Timeout,
 }
@@ -197,6 +202,7 @@ impl Session {
             dialect: Dialect::default(),
             news: None,
             comparator: Comparator::default(),
+            notify: None,
             login_failures: 0,
             shutdown: connection.shutdown,
             upload: None,
@@ -235,16 +241,22 @@ impl Session {
     }
 
     async fn serve(&mut self) -> io::Result<()> {
+        let mut deadline = self.deadline();
         while !self.leaving {
             if !self.wire.has_unread() {
+                self.tell_meanwhile().await?;
                 self.wire.flush().await?;
                 self.wire.rest();
             }
-            match self.wait().await {
-                Wake::Input(input) => match input? {
-                    Input::End => break,
-                    Input::Event(event) => Box::pin(self.handle(event)).await?,
-                },
+            match self.wait(deadline).await {
+                Wake::Input(input) => {
+                    match input? {
+                        Input::End => break,
+                        Input::Event(event) => Box::pin(self.handle(event)).await?,
+                    }
+                    deadline = self.deadline();
+                }
+                Wake::News => {}
                 Wake::Stop => self.say_bye(None, "The server is shutting down"),
                 Wake::Timeout => self.say_bye(None, "Nothing heard for too long"),
             }
@@ -252,12 +264,21 @@ impl Session {
         Ok(())
     }
 
-    /// Waits for input, for the end of the server, or for patience to run out.
-    async fn wait(&mut self) -> Wake {
-        let deadline = self.deadline();
+    /// While the client is silent, and not in the middle of a command, it is told what it asked for.
+    async fn tell_meanwhile(&mut self) -> io::Result<()> {
+        if self.notify.is_some() && self.wire.framer().is_empty() {
+            Box::pin(self.tell_events()).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for input, for news, for the end of the server, or for patience to run out.
+    async fn wait(&mut self, deadline: Instant) -> Wake {
+        let news = notify::changed(&mut self.notify);
         tokio::select! {
             biased;
             input = self.wire.next() => Wake::Input(input),
+            () = news => Wake::News,
             () = self.shutdown.stopping() => Wake::Stop,
             () = tokio::time::sleep_until(deadline) => Wake::Timeout,
         }
@@ -379,8 +400,12 @@ impl Session {
             Err(Halt::Broken(error)) => return Err(error),
         };
         let silent = ended.as_ref().ok().and_then(|done| done.silent);
-        if rules.changes_allowed {
+        if rules.removes {
+            self.tell_changes(rules.expunge_allowed, silent).await?;
+        } else if rules.changes_allowed {
             self.sync(rules.expunge_allowed, silent).await?;
+        }
+        if rules.changes_allowed {
             self.tell_news().await?;
         }
         self.conclude(tagged.tag, rules.name, ended);

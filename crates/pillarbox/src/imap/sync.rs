@@ -16,12 +16,27 @@ impl Session {
     /// Tells what changed in the selected mailbox since the client was last told.
     ///
     /// Expunges are told only where sequence numbers may change (RFC 3501 §7.4.1); until then the
-    /// messages stay readable in this session. Changes of the transaction `silent` are not told.
+    /// messages stay readable in this session. Changes of the transaction `silent` are not told. Nor is
+    /// what the client does not want to hear, after NOTIFY (RFC 5465 §3.1).
     pub(super) async fn sync(
         &mut self,
         expunge_allowed: bool,
         silent: Option<ModSeq>,
     ) -> io::Result<()> {
+        match self.wants_quiet() {
+            true => Ok(()),
+            false => self.tell_changes(expunge_allowed, silent).await,
+        }
+    }
+
+    /// As [`Self::sync`], also to a client that wants to hear nothing: of what it did itself.
+    pub(super) async fn tell_changes(
+        &mut self,
+        expunge_allowed: bool,
+        silent: Option<ModSeq>,
+    ) -> io::Result<()> {
+        let notify = self.notify.is_some();
+        let wants_flags = self.of_selected().is_none_or(|wanted| wanted.flags);
         let Some(selected) = self.selected.as_mut().filter(|_| !self.leaving) else {
             return Ok(());
         };
@@ -42,6 +57,9 @@ impl Session {
             // from which the next goes on.
             return Ok(());
         }
+        // After NOTIFY, flags are told with the UID (RFC 5465 §5.1).
+        let uid = (notify || dialect.condstore) && !dialect.uid_only;
+        let known_to = selected.told_uids;
         let Some(news) = selected.take_in(&mailbox.read(), expunge_allowed) else {
             self.say_bye(None, "Too much was expunged meanwhile, connect again");
             return Ok(());
@@ -59,7 +77,12 @@ impl Session {
             encode::exists(&mut self.wire.out, selected.view.len());
             encode::recent(&mut self.wire.out, 0);
         }
-        let mut untold = news.untold.map(|untold| Untold { silent, ..untold });
+        let untold = news.untold.filter(|_| wants_flags);
+        let mut untold = untold.map(|untold| Untold {
+            silent,
+            uid,
+            ..untold
+        });
         while let Some(rest) = untold {
             untold = selected.tell_some(&mailbox.read(), &mut self.wire.out, &rest, dialect);
             self.wire.flush_if_full().await?;
@@ -71,6 +94,9 @@ impl Session {
         }
         // Not under the lock: what all sessions know to be gone is forgotten here.
         selected.member.synced(selected.told_expunges);
+        if notify {
+            Box::pin(self.tell_messages(known_to)).await?;
+        }
         self.wire.flush_if_full().await
     }
 }
@@ -108,6 +134,8 @@ struct Untold {
     since: ModSeq,
     /// Not told, if the client asked for silence.
     silent: Option<ModSeq>,
+    /// With their UIDs.
+    uid: bool,
     /// Of the messages above this UID, up to `to`.
     above: u32,
     to: u32,
@@ -146,6 +174,7 @@ impl Selected {
         let untold = Untold {
             since,
             silent: None,
+            uid: false,
             above: 0,
             to,
         };
@@ -174,6 +203,7 @@ impl Selected {
         let untold = Untold {
             since,
             silent: None,
+            uid: false,
             above: 0,
             to,
         };
@@ -207,7 +237,7 @@ impl Selected {
             }
             if let Some(seq) = self.view.seq(row.uid.0) {
                 let mut fetch = Fetch::begin(out, seq, dialect);
-                if dialect.condstore && !dialect.uid_only {
+                if untold.uid {
                     fetch.uid(row.uid.0);
                 }
                 fetch.flags(rows.keywords().names_of(row.flags));

@@ -10,6 +10,7 @@ use pillarbox_model::{
     AccountId, BlobId, Flag, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, SpecialUse,
     Uid,
 };
+use pillarbox_store::Feed;
 use pillarbox_store::{
     About, Account, Appended, BlobWriter, Content, Copied, Digester, Error, Expunged, Facts,
     Finding, FlagAction, FlagsSet, Limit, Location, Mailbox, MailboxInfo, NewMessage, Quota, Reply,
@@ -65,6 +66,10 @@ macro_rules! pass {
 
             fn set_default_quota(&self, limits: PerResource<Option<u64>>) {
                 self.inner.set_default_quota(limits);
+            }
+
+            fn watch(&self, account: AccountId) -> Feed {
+                self.inner.watch(account)
             }
         }
     };

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use pillarbox_model::{Depth, EntryName, Flag, InternalDate, Resource, SequenceSet, SpecialUse};
 
 pub use super::arrange::{PartialRange, SortCriterion, SortKey, ThreadAlgorithm};
+use super::notify::{EventGroup, MailboxFilter, NotifySet};
 
 /// Bytes of an `astring`, `string` or `atom`: borrowed unless a quoted string had escapes.
 pub type Bytes<'a> = Cow<'a, [u8]>;
@@ -127,6 +128,15 @@ pub enum Command<'a> {
         mailbox: Bytes<'a>,
         /// The messages; their literals went by in the order of this list.
         messages: Vec<AppendMessage<'a>>,
+    },
+    /// NOTIFY SET, or NOTIFY NONE (RFC 5465).
+    Notify(Option<NotifySet<'a>>),
+    /// ESEARCH (RFC 7377).
+    Esearch {
+        /// In which mailboxes; the selected one if nothing was said.
+        sources: Vec<MailboxFilter<'a>>,
+        /// What and how.
+        search: Search<'a>,
     },
     /// IDLE (RFC 2177). DONE is not a command: see the connection machine.
     Idle,
@@ -502,6 +512,54 @@ pub struct BinarySection {
     pub partial: Option<(u32, u32)>,
 }
 
+impl FetchItem<'_> {
+    /// The same, for longer than its command.
+    #[must_use]
+    pub fn into_owned(self) -> FetchItem<'static> {
+        match self {
+            Self::Uid => FetchItem::Uid,
+            Self::Flags => FetchItem::Flags,
+            Self::InternalDate => FetchItem::InternalDate,
+            Self::Size => FetchItem::Size,
+            Self::Envelope => FetchItem::Envelope,
+            Self::Body => FetchItem::Body,
+            Self::BodyStructure => FetchItem::BodyStructure,
+            Self::ModSeq => FetchItem::ModSeq,
+            Self::Rfc822(which) => FetchItem::Rfc822(which),
+            Self::Section(section) => FetchItem::Section(section.into_owned()),
+            Self::Binary(section) => FetchItem::Binary(section),
+            Self::BinarySize(path) => FetchItem::BinarySize(path),
+            Self::EmailId => FetchItem::EmailId,
+            Self::ThreadId => FetchItem::ThreadId,
+            Self::SaveDate => FetchItem::SaveDate,
+            Self::Preview { lazy } => FetchItem::Preview { lazy },
+        }
+    }
+}
+
+impl Section<'_> {
+    /// The same, for longer than its command.
+    #[must_use]
+    pub fn into_owned(self) -> Section<'static> {
+        let own = |fields: Vec<Bytes<'_>>| -> Vec<Bytes<'static>> {
+            let owned = fields.into_iter().map(|field| field.into_owned().into());
+            owned.collect()
+        };
+        Section {
+            peek: self.peek,
+            path: self.path,
+            text: self.text.map(|text| match text {
+                SectionText::Header => SectionText::Header,
+                SectionText::HeaderFields(fields) => SectionText::HeaderFields(own(fields)),
+                SectionText::HeaderFieldsNot(fields) => SectionText::HeaderFieldsNot(own(fields)),
+                SectionText::Text => SectionText::Text,
+                SectionText::Mime => SectionText::Mime,
+            }),
+            partial: self.partial,
+        }
+    }
+}
+
 /// The old names of three sections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rfc822 {
@@ -563,8 +621,13 @@ impl Command<'_> {
             Self::Status { items, .. } => highest(items),
             Self::List(list) => highest(&list.returns.status),
             Self::Search { search, .. }
+            | Self::Esearch { search, .. }
             | Self::Sort { search, .. }
             | Self::Thread { search, .. } => search.key.has_modseq(),
+            Self::Notify(Some(set)) => {
+                let tells = |group: &EventGroup<'_>| group.fetch.contains(&FetchItem::ModSeq);
+                set.groups.iter().any(tells)
+            }
             Self::Store {
                 unchanged_since, ..
             } => unchanged_since.is_some(),

@@ -7,7 +7,10 @@ use super::{lex, utf7};
 
 pub use super::date::push_date_time;
 pub use super::fetch::{Fetch, binary_label, binary_size_label, section_label};
-pub use super::found::{Esearch, Numbers, ThreadPiece, esearch, search, sort, thread};
+pub use super::found::{
+    Esearch, FoundIn, Numbers, ThreadPiece, esearch, esearch_in, search, sort, thread,
+};
+pub use super::response::list_news;
 pub use super::response::{
     StatusValue, capability, enabled, exists, expunge, flags, id, list, list_root, list_status,
     metadata, metadata_changed, namespace, permanent_flags, quota, quota_root, recent, uid_batches,

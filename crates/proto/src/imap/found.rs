@@ -1,9 +1,9 @@
 //! What was found, as SEARCH, SORT and THREAD say it (RFC 3501 §7.2.5, RFC 4731, RFC 5256 §4, RFC 5267).
 
-use pillarbox_model::NumberSet;
+use pillarbox_model::{MailboxName, NumberSet};
 
 use super::command::PartialRange;
-use super::encode::{end_line, push_number, push_set, spaced_number, string};
+use super::encode::{Dialect, end_line, mailbox, push_number, push_set, spaced_number, string};
 
 /// The untagged SEARCH of the base protocol, with the highest mod-sequence if MODSEQ was asked for
 /// (RFC 7162 §3.1.5).
@@ -88,9 +88,33 @@ pub struct Esearch<'a> {
     pub modseq: Option<u64>,
 }
 
+/// The mailbox in which ESEARCH found something: its name and its UIDVALIDITY (RFC 7377 §2.1).
+pub type FoundIn<'a> = (&'a MailboxName, u32);
+
 /// The answer to SEARCH and SORT with RETURN.
 pub fn esearch(out: &mut Vec<u8>, tag: &str, uid: bool, result: &Esearch<'_>) {
     push_esearch_head(out, tag, uid);
+    push_result(out, result);
+}
+
+/// The answer to ESEARCH, for one mailbox.
+pub fn esearch_in(
+    out: &mut Vec<u8>,
+    tag: &str,
+    (name, uid_validity): FoundIn<'_>,
+    result: &Esearch<'_>,
+    dialect: Dialect,
+) {
+    push_tag(out, tag);
+    out.extend_from_slice(b" MAILBOX ");
+    mailbox(out, name, dialect);
+    out.extend_from_slice(b" UIDVALIDITY");
+    spaced_number(out, uid_validity.into());
+    out.extend_from_slice(b") UID");
+    push_result(out, result);
+}
+
+fn push_result(out: &mut Vec<u8>, result: &Esearch<'_>) {
     let mut number = |name: &[u8], value: Option<u64>| {
         if let Some(value) = value {
             out.extend_from_slice(name);
@@ -116,10 +140,14 @@ pub fn esearch(out: &mut Vec<u8>, tag: &str, uid: bool, result: &Esearch<'_>) {
     end_line(out);
 }
 
-fn push_esearch_head(out: &mut Vec<u8>, tag: &str, uid: bool) {
+fn push_tag(out: &mut Vec<u8>, tag: &str) {
     out.extend_from_slice(b"* ESEARCH (TAG ");
     let tag = tag.replace(|c: char| !c.is_ascii_graphic(), "?");
     string(out, tag.as_bytes());
+}
+
+fn push_esearch_head(out: &mut Vec<u8>, tag: &str, uid: bool) {
+    push_tag(out, tag);
     out.push(b')');
     if uid {
         out.extend_from_slice(b" UID");

@@ -11,6 +11,7 @@ pub mod frame;
 mod framer;
 mod lex;
 mod line;
+pub mod notify;
 mod parse;
 mod response;
 mod status;

@@ -28,6 +28,25 @@ pub fn list(
     end_line(out);
 }
 
+/// A mailbox, unasked, with the name that it had before (RFC 5465 §5.4).
+pub fn list_news(
+    out: &mut Vec<u8>,
+    attributes: &[&str],
+    delimiter: Option<Delimiter>,
+    name: &MailboxName,
+    old: Option<&MailboxName>,
+    dialect: Dialect,
+) {
+    push_list_head(out, "LIST", attributes, delimiter);
+    mailbox(out, name, dialect);
+    if let Some(old) = old {
+        out.extend_from_slice(b" (\"OLDNAME\" (");
+        mailbox(out, old, dialect);
+        out.extend_from_slice(b"))");
+    }
+    end_line(out);
+}
+
 /// The answer to `LIST "" ""`, which asks for the delimiter (RFC 3501 §6.3.8).
 pub fn list_root(out: &mut Vec<u8>, command: &str, delimiter: Option<Delimiter>) {
     push_list_head(out, command, &["\\Noselect"], delimiter);

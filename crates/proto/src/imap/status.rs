@@ -6,6 +6,7 @@ use super::encode::{
     end_line, parenthesised, push_in_code, push_text, spaced_number, spaced_set, string,
 };
 use super::lex::is_tag_char;
+use super::notify::{Event, Events};
 
 /// How a command ended, or how things are (RFC 3501 §7.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,6 +86,10 @@ pub enum Code<'a> {
     /// The largest value that may be set.
     MetadataMaxSize(u64),
     MetadataTooMany,
+    // RFC 5465 §8.
+    /// The events that can be asked for.
+    BadEvent(Events),
+    NotificationOverflow,
     /// RFC 8474 §4.1.
     MailboxId(&'a str),
     /// RFC 9051 §7.1.
@@ -147,6 +152,8 @@ impl Code<'_> {
             Self::MetadataLongEntries(_) => "METADATA LONGENTRIES",
             Self::MetadataMaxSize(_) => "METADATA MAXSIZE",
             Self::MetadataTooMany => "METADATA TOOMANY",
+            Self::BadEvent(_) => "BADEVENT",
+            Self::NotificationOverflow => "NOTIFICATIONOVERFLOW",
             Self::MailboxId(_) => "MAILBOXID",
             Self::HasChildren => "HASCHILDREN",
             Self::UidRequired => "UIDREQUIRED",
@@ -203,6 +210,9 @@ impl Code<'_> {
             Self::Capability(list) => {
                 out.push(b' ');
                 push_in_code(out, list);
+            }
+            Self::BadEvent(known) => {
+                parenthesised(out, known.iter().map(Event::name), push_in_code);
             }
             Self::MailboxId(id) => parenthesised(out, [id], push_in_code),
             Self::BadCharset(known) if !known.is_empty() => {

@@ -40,6 +40,8 @@ pub struct Rules {
     pub changes_allowed: bool,
     /// EXPUNGE and VANISHED may be told before it ends (RFC 3501 §7.4.1, RFC 7162 §3.2.10.2).
     pub expunge_allowed: bool,
+    /// It removes messages. Which ones, the client must hear, whatever NOTIFY said (RFC 5465 §5).
+    pub removes: bool,
     /// Bytes that came after it must not be read as commands before it has ended: its end changes
     /// what they mean.
     pub barrier: bool,
@@ -53,6 +55,7 @@ impl Rules {
             carries_secret: false,
             changes_allowed: true,
             expunge_allowed: true,
+            removes: false,
             barrier: false,
         }
     }
@@ -70,6 +73,13 @@ impl Rules {
     const fn steady(self) -> Self {
         Self {
             expunge_allowed: false,
+            ..self
+        }
+    }
+
+    const fn removes(self) -> Self {
+        Self {
+            removes: true,
             ..self
         }
     }
@@ -146,13 +156,15 @@ table! {
     GETQUOTAROOT = Rules::new("GETQUOTAROOT", States::Authenticated);
     SETQUOTA = Rules::new("SETQUOTA", States::Authenticated);
     APPEND = Rules::new("APPEND", States::Authenticated);
+    NOTIFY = Rules::new("NOTIFY", States::Authenticated);
+    ESEARCH = Rules::new("ESEARCH", States::Authenticated);
     IDLE = Rules::new("IDLE", States::Authenticated).barrier();
 
     CHECK = Rules::new("CHECK", States::Selected);
     CLOSE = Rules::new("CLOSE", States::Selected).silent();
     UNSELECT = Rules::new("UNSELECT", States::Selected).silent();
-    EXPUNGE = Rules::new("EXPUNGE", States::Selected);
-    UID_EXPUNGE = Rules::new("UID EXPUNGE", States::Selected);
+    EXPUNGE = Rules::new("EXPUNGE", States::Selected).removes();
+    UID_EXPUNGE = Rules::new("UID EXPUNGE", States::Selected).removes();
     SEARCH = Rules::new("SEARCH", States::Selected).steady();
     UID_SEARCH = Rules::new("UID SEARCH", States::Selected);
     UID_SEARCH_NUMBERS = Rules::new("UID SEARCH", States::Selected).steady();
@@ -170,8 +182,8 @@ table! {
     UID_STORE = Rules::new("UID STORE", States::Selected);
     COPY = Rules::new("COPY", States::Selected);
     UID_COPY = Rules::new("UID COPY", States::Selected);
-    MOVE = Rules::new("MOVE", States::Selected);
-    UID_MOVE = Rules::new("UID MOVE", States::Selected);
+    MOVE = Rules::new("MOVE", States::Selected).removes();
+    UID_MOVE = Rules::new("UID MOVE", States::Selected).removes();
 }
 
 /// The row of a command.
@@ -207,6 +219,8 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::GetQuotaRoot(_) => &GETQUOTAROOT,
         Command::SetQuota { .. } => &SETQUOTA,
         Command::Append { .. } => &APPEND,
+        Command::Notify(_) => &NOTIFY,
+        Command::Esearch { .. } => &ESEARCH,
         Command::Idle => &IDLE,
         Command::Check => &CHECK,
         Command::Close => &CLOSE,

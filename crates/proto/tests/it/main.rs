@@ -4,6 +4,7 @@ mod arrange;
 mod framing;
 mod grammar;
 mod lmtp;
+mod notify;
 mod oracle;
 mod proxy;
 mod responses;

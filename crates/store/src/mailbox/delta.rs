@@ -1,12 +1,13 @@
 //! A durable change on its way into memory.
 
-use pillarbox_model::{Flags, KeywordTable, MailboxId, NumberSet, Uid};
+use pillarbox_model::{AccountId, Flags, KeywordTable, MailboxId, NumberSet, Uid};
 
 use super::{Counters, Row};
 
 /// What one transaction did to one mailbox.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Delta {
+    pub(crate) account: AccountId,
     pub(crate) mailbox: MailboxId,
     /// Messages that came, ascending.
     pub(crate) added: Vec<Row>,
@@ -24,8 +25,9 @@ pub(crate) struct Delta {
 
 impl Delta {
     /// The end of a mailbox.
-    pub(crate) fn deletion(mailbox: MailboxId) -> Self {
+    pub(crate) fn deletion(account: AccountId, mailbox: MailboxId) -> Self {
         Self {
+            account,
             mailbox,
             deleted: true,
             ..Self::default()

@@ -106,7 +106,7 @@ fn watchers_wake_after_a_change_and_a_deletion() {
     assert!(!watch.has_changed().unwrap());
     mailbox.publish();
     assert_eq!(*watch.borrow_and_update(), 2);
-    mailbox.apply(&Delta::deletion(MailboxId(1)));
+    mailbox.apply(&Delta::deletion(AccountId(1), MailboxId(1)));
     mailbox.publish();
     assert!(watch.has_changed().unwrap() && mailbox.is_deleted());
 }
@@ -224,7 +224,7 @@ async fn what_is_committed_while_a_mailbox_loads_is_not_lost() {
     assert!(done.changed().await.is_err());
     assert_eq!(loaded.read().uid_ranges(), [(1, 2)]);
 
-    cache.apply(vec![Delta::deletion(MailboxId(1))]);
+    cache.apply(vec![Delta::deletion(AccountId(1), MailboxId(1))]);
     assert!(loaded.is_deleted());
     let Opening::Load(ticket) = cache.open(MailboxId(1)) else {
         panic!("a deleted mailbox stays in memory");

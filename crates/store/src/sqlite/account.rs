@@ -85,7 +85,9 @@ impl Tx<'_> {
         match self.sql.execute("DELETE FROM account WHERE id = ?", key)? {
             0 => Err(Error::NoAccount),
             _ => {
-                self.effects.extend(ids.into_iter().map(Delta::deletion));
+                let gone = |mailbox| Delta::deletion(id, mailbox);
+                self.effects.extend(ids.into_iter().map(gone));
+                self.renamed.push(id);
                 Ok(())
             }
         }

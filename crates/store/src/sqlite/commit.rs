@@ -20,6 +20,7 @@ use super::tx::Tx;
 use crate::Error;
 use crate::annotation::AnnotationChanges;
 use crate::blob::{About, Blobs, Location, NewBlob};
+use crate::feed::Feeds;
 use crate::lock::Lock;
 use crate::mailbox::Cache;
 
@@ -113,6 +114,8 @@ pub(super) struct Committer {
     pub(super) cache: Cache,
     /// What became of annotations.
     pub(super) annotations: AnnotationChanges,
+    /// The accounts that somebody watches.
+    pub(super) feeds: Feeds,
     queue: Mutex<Queue>,
     /// After a failed sync nothing that was written can be trusted to be on disk.
     poisoned: AtomicBool,
@@ -138,6 +141,7 @@ impl Committer {
             blobs,
             cache,
             annotations: AnnotationChanges::default(),
+            feeds: Feeds::default(),
             queue: Mutex::default(),
             poisoned: AtomicBool::new(false),
             default_quota: Mutex::default(),
@@ -316,6 +320,7 @@ impl Committer {
             annotated: Vec::new(),
             default_quota: self.default_quota(),
             growth: Growth::default(),
+            renamed: Vec::new(),
         };
         let done = run_all(&mut tx, batch, stored)
             .and_then(|()| Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?));
@@ -324,10 +329,12 @@ impl Committer {
             let _ = connection.execute_batch("ROLLBACK");
             return Err(error);
         }
+        let watching = self.feeds.note(&tx.effects, &tx.renamed);
         self.annotations.note(tx.annotated);
         for mailbox in self.cache.apply(tx.effects) {
             mailbox.publish();
         }
+        watching.wake();
         self.checkpoint.after_batch(&connection);
         Ok(())
     }

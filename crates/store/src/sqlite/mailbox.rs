@@ -166,6 +166,7 @@ impl Tx<'_> {
         };
         let key = params![account.0 as i64, name.as_str()];
         self.sql.prepare_cached(statement)?.execute(key)?;
+        self.renamed.push(account);
         Ok(())
     }
 
@@ -179,15 +180,16 @@ impl Tx<'_> {
             None => Err(Error::NoMailbox),
             Some("INBOX") => Err(Error::Inbox),
             Some(_) => {
-                self.drop_mailbox(id)?;
-                self.effects.push(Delta::deletion(id));
+                let account = self.drop_mailbox(id)?;
+                self.effects.push(Delta::deletion(account, id));
+                self.renamed.push(account);
                 Ok(())
             }
         }
     }
 
-    /// Removes a mailbox's rows; its blobs wait for their grace period.
-    pub(super) fn drop_mailbox(&mut self, id: MailboxId) -> Result<(), Error> {
+    /// Removes a mailbox's rows; its blobs wait for their grace period. Says whose it was.
+    pub(super) fn drop_mailbox(&mut self, id: MailboxId) -> Result<AccountId, Error> {
         let row = self.mailbox(id)?;
         self.count(row.account, Usage::of(&row.counters), Usage::default())?;
         let key = [id.0 as i64];
@@ -204,7 +206,7 @@ impl Tx<'_> {
                 .execute(&format!("DELETE FROM {table} WHERE mailbox = ?"), key)?;
         }
         self.sql.execute("DELETE FROM mailbox WHERE id = ?", key)?;
-        Ok(())
+        Ok(row.account)
     }
 
     pub(super) fn mailbox_ids(&self, account: AccountId) -> Result<Vec<MailboxId>, Error> {
@@ -243,6 +245,7 @@ impl Tx<'_> {
                 self.insert_mailbox(account, &above, None)?;
             }
         }
+        self.renamed.push(account);
         self.rebase("mailbox", account, from, to)?;
         self.rebase("subscription", account, from, to)
     }

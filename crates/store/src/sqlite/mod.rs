@@ -44,6 +44,7 @@ use self::contents::Contents;
 use self::message::Described;
 use self::read::Readers;
 use crate::blob::{About, BlobWriter, Blobs, Location};
+use crate::feed::Feed;
 use crate::lock::Lock;
 use crate::mailbox::{Mailbox, Opening, Row, Ticket};
 use crate::{
@@ -329,6 +330,10 @@ impl Store for Engine {
                 }
             }
         })
+    }
+
+    fn watch(&self, account: AccountId) -> Feed {
+        self.committer.feeds.watch(account)
     }
 
     fn append(&self, mailbox: MailboxId, messages: Vec<NewMessage>) -> Reply<'_, Appended> {

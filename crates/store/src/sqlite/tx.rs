@@ -27,6 +27,8 @@ pub(super) struct Tx<'c> {
     pub(super) default_quota: PerResource<Option<u64>>,
     /// What the operation that runs has added to accounts.
     pub(super) growth: Growth,
+    /// Accounts in which names or subscriptions may have changed.
+    pub(super) renamed: Vec<AccountId>,
 }
 
 /// A mailbox's row while an operation works on it.
@@ -74,6 +76,7 @@ impl MailboxRow {
     pub(super) fn change(&self) -> Delta {
         let grew = self.keywords.names().len() > self.keywords_before;
         Delta {
+            account: self.account,
             mailbox: self.id,
             counters: self.counters,
             keywords: grew.then(|| self.keywords.clone()),

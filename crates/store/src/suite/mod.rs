@@ -139,6 +139,7 @@ macro_rules! contract {
             what_was_acknowledged_is_there_after_reopening,
             flags_copies_and_expunges_are_seen_in_open_mailboxes,
             a_client_that_is_behind_changes_only_what_it_knows,
+            whoever_watches_an_account_learns_of_all_its_changes,
             writers_that_meet_get_one_uid_each,
             changes_are_seen_in_order_and_whole,
             a_mailbox_opened_while_others_write_misses_nothing,

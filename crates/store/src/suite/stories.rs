@@ -12,7 +12,7 @@ pub use facts::*;
 pub use quota::*;
 
 use super::{Stage, flags, message, name};
-use crate::{About, Error, FlagAction, NewBlob, NewMessage, Row};
+use crate::{About, Error, FlagAction, NewBlob, NewMessage, News, Row};
 
 /// Everything there is.
 fn all() -> NumberSet {
@@ -543,4 +543,46 @@ pub async fn what_vanished_is_remembered(stage: &mut Stage) {
         assert!(matches!(nowhere, Err(Error::NoMailbox)));
         stage.reopen();
     }
+}
+
+/// Also while mailboxes are not open, and not of what was refused.
+pub async fn whoever_watches_an_account_learns_of_all_its_changes(stage: &mut Stage) {
+    let inbox = stage.inbox().await;
+    let store = stage.store();
+    let other = store.create_account("other", &[]).await.unwrap();
+    let (mut feed, mut others) = (store.watch(inbox.account), store.watch(other.id));
+    assert_eq!(feed.news(), News::default());
+    let made = stage.create("A").await;
+    assert!(feed.news().names);
+    let appended = stage.append(inbox.id, "one", &["\\Deleted"]).await;
+    feed.changed().await;
+    let news = feed.news();
+    let told: Vec<_> = news
+        .mailboxes
+        .iter()
+        .map(|(id, now)| (*id, now.messages, now.highest_modseq))
+        .collect();
+    assert_eq!(
+        (news.names, told),
+        (false, vec![(inbox.id, 1, appended.modseq)])
+    );
+    store.copy(inbox.id, &all(), made.id, true).await.unwrap();
+    assert_eq!(feed.news().mailboxes.len(), 2);
+    let both = [(name("A"), name("B")), (name("B"), name("C"))];
+    for (from, to) in &both {
+        store.rename_mailbox(inbox.account, from, to).await.unwrap();
+        assert!(feed.news().names);
+    }
+    store
+        .subscribe(inbox.account, &name("X"), true)
+        .await
+        .unwrap();
+    assert!(feed.news().names);
+    store.delete_mailbox(made.id).await.unwrap();
+    let news = feed.news();
+    assert!(news.names && news.mailboxes.is_empty());
+    assert!(store.delete_mailbox(made.id).await.is_err());
+    store.remove_account(inbox.account).await.unwrap();
+    assert!(feed.news().names);
+    assert_eq!(others.news(), News::default());
 }

@@ -28,6 +28,7 @@ pub(super) async fn append(
         pillarbox_store::Error::NoMailbox => Refusal::TryCreate,
         other => Refusal::Store(other),
     })?;
+    session.did(|notify, _| notify.did(target.info.id, appended.modseq));
     let uids: NumberSet = appended.uids.iter().map(|uid| uid.0).collect();
     Ok(Completed {
         code: DoneCode::AppendUid(appended.uid_validity, uids),

@@ -16,12 +16,11 @@ pub(super) async fn close(session: &mut Session) -> Outcome {
         let known = selected.view.ranges();
         // Only what this client knows of: it can't have meant what came since.
         let known = pillarbox_model::NumberSet::from_ranges(known);
-        session
-            .endpoint
-            .storage
-            .store
-            .expunge(mailbox, Some(&known))
-            .await?;
+        let store = &session.endpoint.storage.store;
+        let gone = store.expunge(mailbox, Some(&known)).await?;
+        if !gone.uids.is_empty() {
+            session.did(|notify, _| notify.did(mailbox, gone.modseq));
+        }
     }
     Ok(Completed::default())
 }

@@ -38,6 +38,7 @@ pub(super) async fn copy(
             Err(Refusal::ExpungeIssued.into())
         };
     }
+    session.did(|notify, _| notify.did(target.info.id, copied.modseq));
     if !remove {
         return Ok(Completed {
             code: DoneCode::CopyUid(copied.uid_validity, copied.from, copied.to),

@@ -26,6 +26,7 @@ pub(super) async fn create(
     let made = store
         .create_mailbox(spot.account, &spot.name, special_use)
         .await?;
+    session.did(|notify, own| notify.made(&made, own));
     Ok(Completed {
         // RFC 8474 §4.1.
         code: DoneCode::MailboxId(mailbox_id(made.id, made.uid_validity)),

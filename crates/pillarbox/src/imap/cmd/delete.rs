@@ -13,6 +13,7 @@ pub(super) async fn delete(session: &mut Session, mailbox: &[u8]) -> Outcome {
         .store
         .delete_mailbox(found.info.id)
         .await?;
+    session.did(|notify, _| notify.deleted(found.info.id));
     if session
         .selected
         .as_ref()

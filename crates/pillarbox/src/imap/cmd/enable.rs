@@ -37,7 +37,7 @@ async fn one(session: &mut Session, name: &str) -> std::io::Result<Option<&'stat
         }
         // RFC 5464 §4.1.
         "METADATA" => {
-            session.hear_news();
+            session.hear_news(true);
             Some("METADATA")
         }
         _ => None,

@@ -5,6 +5,7 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
 use super::{Completed, Outcome, Refusal, Session};
+use crate::imap::notify;
 use crate::imap::session::KEEPALIVE;
 use crate::imap::wire::{Incoming, Input};
 
@@ -21,10 +22,12 @@ enum Wake {
 pub(super) async fn idle(session: &mut Session) -> Outcome {
     encode::continuation(&mut session.wire.out, "idling");
     session.wire.framer().expect_line();
-    let mut changes = session
+    // NOTIFY says what else is to be told, or that nothing is (RFC 5465 §4).
+    let selected = session
         .selected
         .as_ref()
-        .map(|s| s.member.mailbox().watch());
+        .filter(|_| session.notify.is_none());
+    let mut changes = selected.map(|s| s.member.mailbox().watch());
     let news = session.news.is_some();
     let mut news = news.then(|| session.endpoint.storage.store.annotation_changes().watch());
     let deadline = session.deadline();
@@ -32,6 +35,7 @@ pub(super) async fn idle(session: &mut Session) -> Outcome {
         // Also what happened before: the client has been waiting since its last command.
         session.sync(true, None).await?;
         session.tell_news().await?;
+        Box::pin(session.tell_events()).await?;
         if session.leaving {
             return Ok(Completed::default());
         }
@@ -61,10 +65,12 @@ async fn wait(
     news: &mut Option<Receiver<u64>>,
     deadline: Instant,
 ) -> Wake {
+    let events = notify::changed(&mut session.notify);
     tokio::select! {
         input = session.wire.next() => Wake::Input(input),
         () = changed(changes) => Wake::Change,
         () = changed(news) => Wake::Change,
+        () = events => Wake::Change,
         () = session.shutdown.stopping() => Wake::Stop,
         () = tokio::time::sleep(KEEPALIVE) => Wake::Keepalive,
         () = tokio::time::sleep_until(deadline) => Wake::Timeout,

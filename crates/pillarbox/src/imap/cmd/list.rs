@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pillarbox_model::{Delimiter, MailboxId, MailboxName, Pattern};
+use pillarbox_model::{Delimiter, MailboxId, MailboxName, Pattern, Rights};
 use pillarbox_proto::imap::command::{List, ListReturn};
 use pillarbox_proto::imap::{encode, utf7};
 use pillarbox_store::{Annotation, MailboxInfo, Wanted};
@@ -13,13 +13,18 @@ use crate::precis::nfc;
 /// Names whose annotations are read at one go.
 const AT_ONCE: usize = 64;
 
+/// Names that LIST may say something of, in order.
+pub(in crate::imap) type Entries = BTreeMap<MailboxName, Entry>;
+
 /// A name that LIST may say something of.
 #[derive(Default)]
-struct Entry {
-    mailbox: Option<MailboxInfo>,
+pub(in crate::imap) struct Entry {
+    pub(in crate::imap) mailbox: Option<MailboxInfo>,
     /// The user may see its annotations.
     annotated: bool,
-    subscribed: bool,
+    /// The user may see the mailbox, and not read it.
+    pub(in crate::imap) unreadable: bool,
+    pub(in crate::imap) subscribed: bool,
     has_children: bool,
     /// Something below it is subscribed.
     child_subscribed: bool,
@@ -139,6 +144,39 @@ fn matches(patterns: &[Pattern], name: &MailboxName) -> bool {
     matches(text) || (!text.is_ascii() && matches(&nfc(text)))
 }
 
+/// All that LIST may tell, whatever was asked for.
+pub(in crate::imap) async fn all(session: &Session) -> Result<Entries, super::Refusal> {
+    entries(session, session.endpoint.storage.delimiter, &[]).await
+}
+
+/// Tells how things are with a name, unasked (RFC 5465 §5.4, §5.5); and how it was called before.
+pub(in crate::imap) fn tell(
+    session: &mut Session,
+    name: &MailboxName,
+    entry: Option<&Entry>,
+    old: Option<&MailboxName>,
+) {
+    let returns = ListReturn {
+        subscribed: true,
+        ..ListReturn::default()
+    };
+    let list = List {
+        extended: true,
+        returns,
+        ..List::default()
+    };
+    let gone = Entry::default();
+    let entry = entry.unwrap_or(&gone);
+    let mut attributes = attributes(entry, &list);
+    if entry.unreadable {
+        attributes.push("\\NoAccess");
+    }
+    let delimiter = Some(session.endpoint.storage.delimiter);
+    let dialect = session.dialect;
+    let out = &mut session.wire.out;
+    encode::list_news(out, &attributes, delimiter, name, old, dialect);
+}
+
 /// All names there are: mailboxes, subscriptions, and the levels above both.
 async fn entries(
     session: &Session,
@@ -150,8 +188,9 @@ async fn entries(
     let mut entries: BTreeMap<MailboxName, Entry> = BTreeMap::new();
     for mailbox in session.visible_mailboxes().await? {
         let name = mailbox.info.name.clone();
-        let entry = entries.entry(name).or_default();
+        let entry: &mut Entry = entries.entry(name).or_default();
         entry.annotated = metadata::may_see(mailbox.rights);
+        entry.unreadable = !mailbox.rights.all(Rights::READ);
         entry.mailbox = Some(mailbox.info);
     }
     for name in store.subscriptions(account).await? {

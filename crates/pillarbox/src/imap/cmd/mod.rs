@@ -7,13 +7,15 @@ mod copy;
 mod create;
 mod delete;
 mod enable;
+mod esearch;
 mod expunge;
 mod id;
 mod idle;
-mod list;
+pub(super) mod list;
 mod login;
 pub(super) mod metadata;
 mod namespace;
+mod notify;
 mod quota;
 mod rename;
 mod search;
@@ -29,7 +31,7 @@ use pillarbox_model::{NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::Command;
 use pillarbox_proto::imap::encode;
 
-use super::session::{Completed, DoneCode, Outcome};
+use super::session::{Completed, DoneCode, Halt, Outcome};
 use super::upload::Upload;
 use super::{Refusal, Session, fetch};
 
@@ -46,7 +48,7 @@ pub(super) async fn run(
     session.heed_modseqs(&command)?;
     match command {
         Command::Capability => capability(session),
-        Command::Noop | Command::Check => Ok(Completed::default()),
+        Command::Noop | Command::Check => noop(session).await,
         Command::Logout => logout(session),
         Command::Id(fields) => id::id(session, &fields),
         Command::StartTls => starttls::starttls(session, tag).await,
@@ -78,6 +80,10 @@ pub(super) async fn run(
         Command::GetQuotaRoot(mailbox) => quota::get_root(session, &mailbox).await,
         Command::SetQuota { root, limits } => quota::set(session, &root, &limits).await,
         Command::Append { messages, .. } => append::append(session, messages, upload).await,
+        Command::Notify(set) => notify::notify(session, set).await,
+        Command::Esearch { sources, search } => {
+            esearch::esearch(session, tag, &sources, &search).await
+        }
         Command::Idle => idle::idle(session).await,
         Command::Close => close::close(session).await,
         Command::Unselect => close::unselect(session),
@@ -130,6 +136,12 @@ pub(super) async fn run(
 fn capability(session: &mut Session) -> Outcome {
     let list = session.capabilities();
     encode::capability(&mut session.wire.out, &list);
+    Ok(Completed::default())
+}
+
+/// NOOP and CHECK (RFC 3501 §6.1.2): a client that says it wants to hear what is new.
+async fn noop(session: &mut Session) -> Outcome {
+    Box::pin(session.tell_events()).await?;
     Ok(Completed::default())
 }
 

@@ -17,5 +17,11 @@ pub(super) async fn rename(session: &mut Session, from: &[u8], to: &[u8]) -> Out
         .store
         .rename_mailbox(to.account, &from.kept_as, &to.name)
         .await?;
+    let delimiter = session.endpoint.storage.delimiter;
+    session.did(|notify, own| {
+        if to.account == own && !from.info.name.is_inbox() {
+            notify.renamed(&from.info.name, &to.name, delimiter);
+        }
+    });
     Ok(Completed::default())
 }

@@ -89,7 +89,7 @@ impl Found {
         }
     }
 
-    fn set(&self) -> NumberSet {
+    pub(super) fn set(&self) -> NumberSet {
         match self {
             Self::Set(set) => set.clone(),
             Self::Sorted(sorted) => sorted.iter().copied().collect(),
@@ -152,26 +152,38 @@ pub(super) fn answer(
         selected.saved = returned(found, returns);
     }
     if returns.wants_data() {
-        let part = returns.partial.map(|range| {
-            let places = range.within(numbers.len());
-            (range, numbers.slice(places))
+        let modseq = highest(selected, &returned(found, returns));
+        with_result(&numbers, returns, modseq, |result| {
+            encode::esearch(out, asked.tag, asked.uid, result);
         });
-        let result = Esearch {
-            min: numbers.first().filter(|_| returns.min),
-            max: numbers.last().filter(|_| returns.max),
-            count: returns.count.then(|| numbers.len() as u64),
-            all: returns.all.then(|| numbers.wire()),
-            partial: part.as_ref().map(|(range, part)| (*range, part.wire())),
-            modseq: highest(selected, &returned(found, returns)),
-        };
-        encode::esearch(out, asked.tag, asked.uid, &result);
     }
     Ok(())
 }
 
+/// Gives what was asked for of these numbers to whoever writes it.
+pub(super) fn with_result(
+    numbers: &Found,
+    returns: SearchReturn,
+    modseq: Option<u64>,
+    write: impl FnOnce(&Esearch<'_>),
+) {
+    let part = returns.partial.map(|range| {
+        let places = range.within(numbers.len());
+        (range, numbers.slice(places))
+    });
+    write(&Esearch {
+        min: numbers.first().filter(|_| returns.min),
+        max: numbers.last().filter(|_| returns.max),
+        count: returns.count.then(|| numbers.len() as u64),
+        all: returns.all.then(|| numbers.wire()),
+        partial: part.as_ref().map(|(range, part)| (*range, part.wire())),
+        modseq,
+    });
+}
+
 /// The messages that the answer is about: all, unless only MIN, MAX or PARTIAL are asked for. They are what `$`
 /// becomes (RFC 5182 §2.4, RFC 9394 §3.2), and whose mod-sequence is told (RFC 4731 §3.2).
-fn returned(found: &Found, returns: SearchReturn) -> NumberSet {
+pub(super) fn returned(found: &Found, returns: SearchReturn) -> NumberSet {
     if returns.all || returns.count || !returns.wants_data() {
         return found.set();
     }

@@ -15,5 +15,6 @@ pub(super) async fn subscribe(session: &mut Session, mailbox: &[u8], on: bool) -
     }
     let name = found.map_or(composed, |found| found.info.name);
     store.subscribe(account, &name, on).await?;
+    session.did(|notify, _| notify.subscribed(&name, on));
     Ok(Completed::default())
 }

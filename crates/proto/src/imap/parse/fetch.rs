@@ -54,6 +54,11 @@ fn items<'a>(cursor: &mut Cursor<'a>) -> Parsed<Vec<FetchItem<'a>>> {
             None => Ok(vec![item(cursor)?]),
         };
     }
+    attributes(cursor)
+}
+
+/// `"(" fetch-att *(SP fetch-att) ")"`
+pub(super) fn attributes<'a>(cursor: &mut Cursor<'a>) -> Parsed<Vec<FetchItem<'a>>> {
     let mut items = Vec::new();
     cursor.nonempty_list("Expected one or more items", |cursor| {
         let item = item(cursor)?;

@@ -5,6 +5,7 @@ mod list;
 mod mailbox;
 mod message;
 mod metadata;
+mod notify;
 mod quota;
 mod search;
 mod sort;
@@ -161,6 +162,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"CREATE", mailbox::create),
         (b"DELETE", |c| mailbox_name(c).map(Command::Delete)),
         (b"ENABLE", enable),
+        (b"ESEARCH", search::esearch),
         (b"EXAMINE", |c| mailbox::select(c, true)),
         (b"FETCH", |c| fetch::fetch(c, false)),
         (b"GETMETADATA", metadata::get),
@@ -171,6 +173,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"LOGIN", login),
         (b"LSUB", list::lsub),
         (b"MOVE", |c| message::copy(c, false, true)),
+        (b"NOTIFY", notify::notify),
         (b"RENAME", mailbox::rename),
         (b"SEARCH", |c| search::search(c, false)),
         (b"SELECT", |c| mailbox::select(c, false)),

@@ -4,15 +4,40 @@ use std::borrow::Cow;
 
 use pillarbox_model::{Bound, Flag, Flags, SequenceSet, limit};
 
+use super::notify;
 use crate::imap::command::{Bytes, Command, PartialRange, Search, SearchKey, SearchReturn};
 use crate::imap::date::date;
 use crate::imap::lex::{Cursor, Parsed};
+use crate::imap::notify::MailboxFilter;
 
 /// ```abnf
 /// search = "SEARCH" [SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"]
 ///          [SP "CHARSET" SP charset] 1*(SP search-key)
 /// ```
 pub(super) fn search<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'a>> {
+    Ok(Command::Search {
+        uid,
+        search: program(cursor)?,
+    })
+}
+
+/// `esearch = "ESEARCH" [SP esearch-source-opts] [SP search-return-opts] SP search-program` (RFC 7377
+/// §4)
+pub(super) fn esearch<'a>(cursor: &mut Cursor<'a>) -> Parsed<Command<'a>> {
+    let mut sources = vec![MailboxFilter::Selected];
+    if cursor.word("IN") {
+        cursor.space()?;
+        sources = notify::sources(cursor)?;
+        cursor.space()?;
+    }
+    Ok(Command::Esearch {
+        sources,
+        search: program(cursor)?,
+    })
+}
+
+/// `[search-return-opts SP] search-program`
+fn program<'a>(cursor: &mut Cursor<'a>) -> Parsed<Search<'a>> {
     let returns = returns(cursor)?;
     let mut charset = None;
     if cursor.word("CHARSET") {
@@ -21,13 +46,10 @@ pub(super) fn search<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'
         cursor.space()?;
     }
     let key = keys(cursor)?;
-    Ok(Command::Search {
-        uid,
-        search: Search {
-            returns,
-            charset,
-            key,
-        },
+    Ok(Search {
+        returns,
+        charset,
+        key,
     })
 }
 
