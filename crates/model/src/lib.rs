@@ -2,6 +2,7 @@
 //!
 //! Pure values: no wire syntax, no I/O, no clock. Every other crate speaks in these words.
 
+pub mod acl;
 mod date;
 mod entry;
 mod flag;
@@ -15,6 +16,7 @@ mod set;
 mod special_use;
 mod view;
 
+pub use acl::{Acl, Identity, RightsChange};
 pub use date::InternalDate;
 pub use entry::{BadEntry, Depth, EntryName};
 pub use flag::{Flag, Flags, KeywordTable, TooManyKeywords};

@@ -30,6 +30,10 @@ pub const ANNOTATIONS_PER_MAILBOX: usize = 100;
 pub const ANNOTATIONS_PER_ACCOUNT: usize = 10_000;
 /// Bytes of all of those: LIST may ask for them all.
 pub const ANNOTATION_BYTES_PER_ACCOUNT: usize = 4 * 1024 * 1024;
+/// Identifiers in one mailbox's list of rights: all of them are looked at to know a user's rights.
+pub const ACL_ENTRIES: usize = 1_000;
+/// Bytes in one of them (UTF-8): more than an address can have (RFC 5321 §4.5.3.1).
+pub const ACL_IDENTIFIER_BYTES: usize = 512;
 /// Bytes in one line of a command, literals aside. Clients stay below 8 KiB (RFC 7162 §4).
 pub const COMMAND_LINE_BYTES: usize = 64 * 1024;
 /// Bytes in one quoted string: a login name or a search text, never a message.

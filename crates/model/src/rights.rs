@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{BitAnd, BitOr, Not};
 
+use crate::{Flag, Flags};
+
 /// A set of rights.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Rights(u16);
@@ -125,6 +127,23 @@ impl Rights {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// The flags that these rights let one change (RFC 4314 §4).
+    #[must_use]
+    pub fn flags(self) -> Flags {
+        let others = !(Flags::SEEN | Flags::DELETED);
+        let of = |right, flags| if self.any(right) { flags } else { Flags::NONE };
+        of(Self::SEEN, Flags::SEEN) | of(Self::DELETE, Flags::DELETED) | of(Self::WRITE, others)
+    }
+
+    /// Whether these rights let one change a flag.
+    #[must_use]
+    pub fn change(self, flag: &Flag) -> bool {
+        match flag {
+            Flag::System(bit) => self.flags().contains(*bit),
+            Flag::Keyword(_) => self.any(Self::WRITE),
+        }
     }
 
     /// For the store.

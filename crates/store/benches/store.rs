@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pillarbox_model::{Flag, Flags, InternalDate, MailboxId, MailboxName, NumberSet};
+use pillarbox_model::{Flag, Flags, InternalDate, MailboxId, MailboxName, NumberSet, Rights};
 use pillarbox_store::blobs::{Options, Pack};
 use pillarbox_store::sqlite::{Engine, Settings};
 use pillarbox_store::{FlagAction, Links, NewBlob, NewMessage, Row, Store};
@@ -138,7 +138,7 @@ async fn large_mailbox(store: &Arc<Engine>, id: MailboxId) {
     timed("one deleted", set).await;
     let rows: Vec<Row> = mailbox.read().range(1, 512).collect();
     timed("512 digests", store.contents(&rows, true)).await;
-    timed("100k copied", store.copy(id, &all, id, false)).await;
+    timed("100k copied", store.copy(id, &all, id, false, Rights::ALL)).await;
     timed("200k removed", store.remove(id, &all)).await;
 }
 

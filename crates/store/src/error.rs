@@ -48,6 +48,12 @@ pub enum Error {
     /// The value of an annotation is larger than [`pillarbox_model::limit::ANNOTATION_BYTES`].
     #[error("the annotation is too large")]
     AnnotationTooLarge,
+    /// As many identifiers have rights on the mailbox as may.
+    #[error("too many identifiers have rights")]
+    TooManyIdentifiers,
+    /// More messages than one copy to another account may have.
+    #[error("too many messages for another account at once")]
+    TooManyMessages,
     /// The mailbox has used up all UIDs.
     #[error("the mailbox has used up its UIDs")]
     UidsExhausted,

@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pillarbox_model::{
-    AccountId, EntryName, Flag, InternalDate, MailboxId, MailboxName, ModSeq, NumberSet,
-    PerResource, SpecialUse, Uid, UidValidity,
+    AccountId, Acl, EntryName, Flag, InternalDate, MailboxId, MailboxName, ModSeq, NumberSet,
+    PerResource, Rights, RightsChange, SpecialUse, Uid, UidValidity,
 };
 
 pub use annotation::{Annotation, AnnotationChange, AnnotationChanges, Wanted};
@@ -107,6 +107,36 @@ pub trait Store: Send + Sync {
         name: &'a MailboxName,
     ) -> Reply<'a, Option<MailboxInfo>>;
 
+    /// As [`Store::mailbox`], of an account by its name: one query, whether or not there is such an account.
+    fn mailbox_of<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a MailboxName,
+    ) -> Reply<'a, Option<MailboxInfo>>;
+
+    /// The mailboxes of other accounts in whose lists of rights one of these identifiers stands. One
+    /// query for all.
+    fn shared_with<'a>(
+        &'a self,
+        account: AccountId,
+        identifiers: &'a [&'a str],
+    ) -> Reply<'a, Vec<Shared>>;
+
+    /// Changes the rights of an identifier, which the caller has normalised, and returns the list as it
+    /// is then. Sessions that have the mailbox open are woken.
+    ///
+    /// An identifier without rights leaves the list. The owner's name stands in it unless the owner has
+    /// all rights, and what is added to or taken away are all rights if it does not.
+    ///
+    /// # Errors
+    /// [`Error::NoMailbox`]; [`Error::TooManyIdentifiers`]. Nothing has changed.
+    fn set_rights<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        identifier: &'a str,
+        change: RightsChange,
+    ) -> Reply<'a, Acl>;
+
     /// The names an account subscribed to, in order; there need be no mailbox of that name (RFC
     /// 3501 §6.3.6).
     fn subscriptions(&self, account: AccountId) -> Reply<'_, Vec<MailboxName>>;
@@ -119,8 +149,9 @@ pub trait Store: Send + Sync {
         subscribed: bool,
     ) -> Reply<'a, ()>;
 
-    /// Makes a mailbox and those above it that are missing, and subscribes to the ones made. Its
-    /// UIDVALIDITY is above any that the account ever had.
+    /// Makes a mailbox and those above it that are missing, and subscribes to the ones made. They have
+    /// the rights of the nearest mailbox above that there was (RFC 4314 §4). UIDVALIDITY is above any
+    /// that the account ever had.
     ///
     /// # Errors
     /// [`Error::MailboxExists`]; [`Error::TooManyMailboxes`]; [`Error::OverQuota`];
@@ -266,18 +297,20 @@ pub trait Store: Send + Sync {
 
     /// Copies messages with flags and dates, without copying bytes; with `remove`, moves them in
     /// the same transaction (RFC 6851). UIDs that are not there are passed over. Source and target
-    /// may be the same.
+    /// may be the same, and of different accounts: then bytes are copied too. Of the flags those are kept
+    /// that the rights `keep` are for.
     ///
     /// # Errors
     /// [`Error::NoMailbox`] for the source, [`Error::NoTarget`] for the target,
-    /// [`Error::TooManyKeywords`], [`Error::OverQuota`], which moving within an account never gives;
-    /// nothing has changed.
+    /// [`Error::TooManyMessages`] for another account at once, [`Error::TooManyKeywords`],
+    /// [`Error::OverQuota`], which moving within an account never gives; nothing has changed.
     fn copy<'a>(
         &'a self,
         from: MailboxId,
         uids: &'a NumberSet,
         to: MailboxId,
         remove: bool,
+        keep: Rights,
     ) -> Reply<'a, Copied>;
 
     /// What is known of those of `uids` that exist, by UID. One query for each range.
@@ -351,6 +384,17 @@ pub struct MailboxInfo {
     pub uid_validity: UidValidity,
     /// What is in it.
     pub counters: Counters,
+    /// Who may do what with it, its owner aside.
+    pub acl: Acl,
+}
+
+/// A mailbox of another account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shared {
+    /// The name of the account whose it is.
+    pub owner: Box<str>,
+    /// The mailbox, under the name that it has there.
+    pub mailbox: MailboxInfo,
 }
 
 /// A message to be added.
@@ -416,6 +460,8 @@ pub struct Appended {
 pub enum FlagAction {
     /// These and no others.
     Replace,
+    /// Likewise, of the flags that these rights are for; others stay as they are.
+    ReplaceAmong(Rights),
     /// These too.
     Add,
     /// These no more.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use pillarbox_model::{
-    AccountId, BlobId, Flags, InternalDate, KeywordTable, MailboxId, ModSeq, NumberSet, Uid,
+    AccountId, Acl, BlobId, Flags, InternalDate, KeywordTable, MailboxId, ModSeq, NumberSet, Uid,
     UidValidity,
 };
 use tokio::sync::watch;
@@ -83,6 +83,7 @@ struct State {
     departed: Departed,
     counters: Counters,
     keywords: KeywordTable,
+    acl: Arc<Acl>,
     expunged_modseq: u64,
 }
 
@@ -93,6 +94,7 @@ pub(crate) struct Loaded {
     pub(crate) uid_validity: UidValidity,
     pub(crate) counters: Counters,
     pub(crate) keywords: KeywordTable,
+    pub(crate) acl: Acl,
 }
 
 impl Mailbox {
@@ -107,6 +109,7 @@ impl Mailbox {
         let mut state = State {
             counters: from.counters,
             keywords: from.keywords,
+            acl: Arc::new(from.acl),
             // Nobody here knows of earlier ones.
             expunged_modseq: from.counters.highest_modseq.0,
             ..State::default()
@@ -148,6 +151,12 @@ impl Mailbox {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.state().counters
+    }
+
+    /// Who may do what with it. Another list is another `Arc`.
+    #[must_use]
+    pub fn acl(&self) -> Arc<Acl> {
+        self.state().acl.clone()
     }
 
     /// Whether somebody deleted it. Its rows stay as they were for those who still hold it.
@@ -199,6 +208,10 @@ impl Mailbox {
         }
         let floor = self.members().floor();
         let mut state = self.state_mut();
+        if let Some(acl) = &delta.acl {
+            // No change of the mailbox: it has no mod-sequence.
+            state.acl = Arc::new(acl.clone());
+        }
         if delta.counters.highest_modseq <= state.counters.highest_modseq {
             return;
         }
@@ -323,6 +336,12 @@ impl Rows<'_> {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.state.counters
+    }
+
+    /// Who may do what. Another list is another `Arc`.
+    #[must_use]
+    pub fn acl(&self) -> &Arc<Acl> {
+        &self.state.acl
     }
 
     /// How many messages there are.

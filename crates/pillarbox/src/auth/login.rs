@@ -177,7 +177,7 @@ impl Login {
     }
 
     /// The name of a user's storage account.
-    pub(super) async fn storage_name(&self, user: &str) -> Result<String, Denied> {
+    pub(crate) async fn storage_name(&self, user: &str) -> Result<String, Denied> {
         translate(self.storage_normalize, self.storage_map.as_deref(), user).await
     }
 

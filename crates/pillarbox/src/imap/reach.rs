@@ -3,13 +3,16 @@
 //! Everything that takes a mailbox from a client comes through here. A mailbox that a user may not know of
 //! goes the way of one that does not exist, to the byte.
 
-use pillarbox_model::{AccountId, MailboxName, Rights};
+use std::sync::Arc;
+
+use pillarbox_model::{AccountId, Acl, MailboxName, Rights};
 use pillarbox_proto::imap::utf7;
 use pillarbox_store::{Error, MailboxInfo};
 
 use super::{Refusal, Selected, Session, User};
 use crate::storage::Storage;
 use crate::storage::names::composed;
+use crate::storage::sharing::Location;
 
 /// A mailbox that a user can reach.
 #[derive(Clone, Debug)]
@@ -55,12 +58,47 @@ impl Reach<'_> {
     /// The mailbox of that name, whatever the user's rights on it are.
     async fn any(&self, raw: &[u8]) -> Result<Option<Reached>, Refusal> {
         let name = self.name(raw)?;
-        let found = self.storage.find(self.user.account.id, &name).await?;
-        Ok(found.map(|info| Reached {
+        let own = &self.user.account;
+        let found = match self.locate(&name) {
+            Location::Own => self.storage.find(own.id, &name).await?,
+            Location::Of(owner, name) => {
+                let found = self.storage.find_of(&owner, &name).await?;
+                let reached = found.and_then(|info| self.reached(&owner, info));
+                return Ok(reached.filter(|reached| reached.info.account != own.id));
+            }
+            Location::Nowhere => None,
+        };
+        Ok(found.map(|info| self.own(info)))
+    }
+
+    fn locate(&self, name: &MailboxName) -> Location {
+        self.storage.sharing.locate(name, self.storage.delimiter)
+    }
+
+    /// A mailbox of the user's own.
+    fn own(&self, info: MailboxInfo) -> Reached {
+        Reached {
             kept_as: info.name.clone(),
+            rights: info.acl.rights_of(&self.user.identity, true),
             info,
-            rights: Rights::ALL,
-        }))
+        }
+    }
+
+    /// A mailbox of another account; none if no namespace has it.
+    fn reached(&self, owner: &str, info: MailboxInfo) -> Option<Reached> {
+        let sharing = &self.storage.sharing;
+        let shown = sharing.shown(owner, &info.name, self.storage.delimiter)?;
+        Some(Reached {
+            rights: info.acl.rights_of(&self.user.identity, false),
+            kept_as: info.name,
+            info: MailboxInfo {
+                name: shown,
+                // What it is for, it is for its owner.
+                special_use: None,
+                subscribed: false,
+                ..info
+            },
+        })
     }
 
     /// The mailbox of that name, if the user has the rights `needs`.
@@ -82,15 +120,69 @@ impl Reach<'_> {
         }
     }
 
+    /// The mailbox of that name, if the user has one of the rights with which MYRIGHTS tells.
+    async fn known(&self, raw: &[u8]) -> Result<Reached, Refusal> {
+        let found = self.any(raw).await?;
+        let known = found.filter(|found| found.rights.any(Rights::TELLING));
+        known.ok_or(Refusal::Store(Error::NoMailbox))
+    }
+
     /// All mailboxes that the user may see, in order of names.
     async fn visible(&self) -> Result<Vec<Reached>, Refusal> {
-        let own = self.storage.store.mailboxes(self.user.account.id).await?;
-        let reached = own.into_iter().map(|info| Reached {
-            kept_as: info.name.clone(),
-            info,
-            rights: Rights::ALL,
-        });
-        Ok(reached.collect())
+        let user = self.user;
+        let store = &self.storage.store;
+        let own = store.mailboxes(user.account.id).await?;
+        // Names that a namespace took over lead there.
+        let own = own
+            .into_iter()
+            .filter(|info| self.locate(&info.name) == Location::Own);
+        let mut all: Vec<Reached> = own.map(|info| self.own(info)).collect();
+        let sharing = &self.storage.sharing;
+        if sharing.others.is_some() || sharing.shared.is_some() {
+            let identifiers: Vec<&str> = user.identity.identifiers().collect();
+            let others = store.shared_with(user.account.id, &identifiers).await?;
+            let others = others.into_iter();
+            all.extend(others.filter_map(|other| self.reached(&other.owner, other.mailbox)));
+        }
+        all.retain(|reached| reached.rights.all(Rights::LOOKUP));
+        all.sort_unstable_by(|one, other| one.info.name.cmp(&other.info.name));
+        Ok(all)
+    }
+
+    /// Where a new mailbox of that name is to be kept: the right to create is that of the nearest mailbox
+    /// above it (RFC 4314 §4).
+    async fn spot(&self, raw: &[u8]) -> Result<Spot, Refusal> {
+        let name = self.new_name(raw)?;
+        let own = self.user.account.id;
+        let (owner, name) = match self.locate(&name) {
+            Location::Own => (None, name),
+            Location::Of(owner, name) => (Some(owner), name),
+            Location::Nowhere => return Err(Refusal::NoPerm),
+        };
+        for above in name.ancestors(self.storage.delimiter).iter().rev() {
+            let store = &self.storage.store;
+            let found = match &owner {
+                None => store.mailbox(own, above).await?,
+                Some(owner) => store.mailbox_of(owner, above).await?,
+            };
+            let Some(found) = found.filter(|found| owner.is_none() == (found.account == own))
+            else {
+                continue;
+            };
+            let rights = found.acl.rights_of(&self.user.identity, owner.is_none());
+            return match rights.all(Rights::CREATE) {
+                true => Ok(Spot {
+                    account: found.account,
+                    name,
+                }),
+                false => Err(Refusal::NoPerm),
+            };
+        }
+        match owner {
+            None => Ok(Spot { account: own, name }),
+            // Whether it is there or not: the first mailboxes of others are theirs to make.
+            Some(_) => Err(Refusal::NoPerm),
+        }
     }
 }
 
@@ -156,10 +248,43 @@ impl Session {
 
     /// Where a new mailbox of that name is to be kept, if the user may make one there (RFC 4314 §4).
     pub(super) async fn spot(&self, raw: &[u8]) -> Result<Spot, Refusal> {
-        let reach = self.reach()?;
-        Ok(Spot {
-            account: reach.user.account.id,
-            name: reach.new_name(raw)?,
+        self.reach()?.spot(raw).await
+    }
+
+    /// The mailbox that an argument names, if the user may know their rights on it (RFC 4314 §4, MYRIGHTS).
+    pub(super) async fn known(&self, raw: &[u8]) -> Result<Reached, Refusal> {
+        self.reach()?.known(raw).await
+    }
+
+    /// What the user may do with a mailbox whose list of rights this is.
+    pub(super) fn rights_on(&self, account: AccountId, acl: &Acl) -> Rights {
+        let user = self.user.as_ref();
+        user.map_or(Rights::NONE, |user| {
+            acl.rights_of(&user.identity, user.account.id == account)
         })
+    }
+
+    /// Looks whether the user's rights on the selected mailbox are still what they were. Whoever may not read it
+    /// any more is put out, which RFC 4314 §5.1.1 lets the server do; other changes are told.
+    pub(super) fn heed_rights(&mut self) {
+        let Some(selected) = &self.selected else {
+            return;
+        };
+        let mailbox = selected.member.mailbox().clone();
+        let acl = mailbox.acl();
+        if Arc::ptr_eq(&acl, &selected.acl) || mailbox.is_deleted() {
+            return;
+        }
+        let rights = self.rights_on(mailbox.account(), &acl);
+        if !rights.all(Rights::READ) {
+            return self.say_bye(None, "The selected mailbox is no longer shared with you");
+        }
+        if let Some(selected) = &mut self.selected {
+            let before = std::mem::replace(&mut selected.rights, rights);
+            selected.acl = acl;
+            if before.flags() != rights.flags() {
+                selected.write_flags(mailbox.read().keywords(), &mut self.wire.out);
+            }
+        }
     }
 }

@@ -67,6 +67,8 @@ pub(crate) enum Refusal {
     AuthUnavailable,
     /// Credentials in clear are not taken here (RFC 5530 §3).
     PrivacyRequired,
+    /// Something that has to be asked can't be reached.
+    Unavailable,
     /// A mechanism that is not offered.
     Mechanism,
     /// The store refused or failed.
@@ -157,6 +159,7 @@ impl Refusal {
                 Code::PrivacyRequired,
                 "Use TLS first: passwords are not taken in clear",
             ),
+            Self::Unavailable => no(Code::Unavailable, "Not available just now, try again later"),
             Self::Mechanism => no(Code::Cannot, "Unsupported authentication mechanism"),
             Self::Store(error) => of_store(error),
         }
@@ -194,6 +197,11 @@ fn of_store(error: &store::Error) -> Wire<'static> {
         E::IntoItself => no(Code::Cannot, "A mailbox can't move below itself"),
         E::SpecialUseTaken => no(Code::UseAttr, "Another mailbox has that special use"),
         E::TooManyMailboxes => no(Code::Limit, "The account has as many mailboxes as it may"),
+        E::TooManyIdentifiers => no(
+            Code::Limit,
+            "As many identifiers have rights on the mailbox as may",
+        ),
+        E::TooManyMessages => no(Code::Limit, "Too many messages for another account at once"),
         E::TooManyKeywords => no(Code::Limit, "The mailbox has as many keywords as it may"),
         E::TooManyAnnotations => no(
             Code::MetadataTooMany,

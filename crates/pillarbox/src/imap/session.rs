@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_message::Comparator;
-use pillarbox_model::{ModSeq, NumberSet, Rights, UidValidity, View, limit};
+use pillarbox_model::{Acl, Identity, ModSeq, NumberSet, Rights, UidValidity, View, limit};
 use pillarbox_proto::imap::capability::{Facts, capabilities};
 use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
 use pillarbox_proto::imap::frame::{Frame, FrameError, FrameLimits};
@@ -58,6 +58,8 @@ pub(crate) struct Session {
 pub(crate) struct User {
     /// Their account.
     pub(crate) account: Account,
+    /// Under which identifiers they go in lists of rights.
+    pub(crate) identity: Identity,
     /// The place they take among [`limit::Limits::connections_per_user`].
     pub(crate) _place: Place,
 }
@@ -65,8 +67,9 @@ pub(crate) struct User {
 /// The mailbox a session has selected.
 pub(crate) struct Selected {
     pub(crate) member: Member,
-    /// What the user may do with it.
+    /// What the user may do with it, as this list of rights says.
     pub(crate) rights: Rights,
+    pub(crate) acl: Arc<Acl>,
     /// EXAMINE opened it.
     pub(crate) read_only: bool,
     pub(crate) view: View,
@@ -95,6 +98,7 @@ impl Selected {
         Self {
             member,
             rights: Rights::READ,
+            acl: rows.acl().clone(),
             read_only,
             view,
             told: rows.highest_modseq(),
@@ -390,6 +394,10 @@ impl Session {
             let refusal = Refusal::State(objection);
             self.upload = None;
             self.conclude(tagged.tag, rules.name, Err(refusal));
+            return Ok(());
+        }
+        self.heed_rights();
+        if self.leaving {
             return Ok(());
         }
         let upload = self.upload.take();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pillarbox_model::{Flags, KeywordTable, ModSeq, NumberSet, View};
+use pillarbox_model::{Flags, KeywordTable, ModSeq, NumberSet, Rights, View};
 use pillarbox_proto::imap::encode::{self, Dialect, Fetch};
 use pillarbox_store::Rows;
 
@@ -23,6 +23,7 @@ impl Session {
         expunge_allowed: bool,
         silent: Option<ModSeq>,
     ) -> io::Result<()> {
+        self.heed_rights();
         match self.wants_quiet() {
             true => Ok(()),
             false => self.tell_changes(expunge_allowed, silent).await,
@@ -37,6 +38,7 @@ impl Session {
     ) -> io::Result<()> {
         let notify = self.notify.is_some();
         let wants_flags = self.of_selected().is_none_or(|wanted| wanted.flags);
+        self.heed_rights();
         let Some(selected) = self.selected.as_mut().filter(|_| !self.leaving) else {
             return Ok(());
         };
@@ -261,16 +263,20 @@ impl Selected {
 
     /// FLAGS and PERMANENTFLAGS.
     pub(super) fn write_flags(&self, keywords: &KeywordTable, out: &mut Vec<u8>) {
-        let all = || {
-            let system = Flags::SYSTEM.iter().map(|(_, name)| *name);
-            system.chain(keywords.names().iter().map(|name| &**name))
+        let names = |rights: Rights| {
+            let changed = move |(flag, _): &&(Flags, _)| rights.flags().contains(*flag);
+            let system = Flags::SYSTEM.iter().filter(changed).map(|(_, name)| *name);
+            let keywords = keywords.names().iter().map(|name| &**name);
+            system.chain(keywords.filter(move |_| rights.any(Rights::WRITE)))
         };
-        encode::flags(out, all());
-        if self.read_only {
-            encode::permanent_flags(out, std::iter::empty(), false);
-        } else {
-            let room = keywords.names().len() < pillarbox_model::limit::KEYWORDS_PER_MAILBOX;
-            encode::permanent_flags(out, all(), room);
-        }
+        encode::flags(out, names(Rights::ALL));
+        // What the user may not change is not permanent (RFC 4314 §5.1.1).
+        let rights = match self.read_only {
+            true => Rights::NONE,
+            false => self.rights,
+        };
+        let room = keywords.names().len() < pillarbox_model::limit::KEYWORDS_PER_MAILBOX;
+        let wildcard = room && rights.any(Rights::WRITE);
+        encode::permanent_flags(out, names(rights), wildcard);
     }
 }

@@ -78,9 +78,12 @@ impl Upload {
     }
 
     async fn begin(&mut self, reach: &Reach<'_>, size: u64) -> Result<(), Refusal> {
+        let Some(target) = &self.target else {
+            return Err(Refusal::TryCreate);
+        };
         let about = About {
-            account: reach.user.account.id,
-            mailbox: self.target.as_ref().map(|t| t.info.id).unwrap_or_default(),
+            account: target.info.account,
+            mailbox: target.info.id,
             date: InternalDate::default(),
         };
         let room = BATCH_IN_MEMORY_BYTES.saturating_sub(self.in_memory);
@@ -137,11 +140,17 @@ impl Upload {
                 "A message of APPEND must be a literal".into(),
             ));
         }
+        let rights = target.rights;
         let messages = described
             .into_iter()
             .zip(self.done)
             .map(|(about, received)| NewMessage {
-                flags: about.flags,
+                // Those that the user may set; the others are passed over (RFC 4314 §4).
+                flags: about
+                    .flags
+                    .into_iter()
+                    .filter(|flag| rights.change(flag))
+                    .collect(),
                 date: about.date.unwrap_or(now),
                 digest: received.digest,
                 links: received.links,

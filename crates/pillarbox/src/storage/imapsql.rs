@@ -9,6 +9,8 @@ use pillarbox_model::{Delimiter, MailboxName, PerResource, SpecialUse};
 use pillarbox_store::blobs::Compression;
 
 use super::account_table::AccountTable;
+use super::names::composed;
+use super::sharing::{Shared, Sharing};
 use super::{Mapping, MessageStore, Storage};
 use crate::assemble::{Assembly, Mode};
 use crate::delivery::{Detail, Rules};
@@ -132,6 +134,27 @@ const DIRECTIVES: &[Directive] = &[
         Kind::Text,
         "Junk",
         "Where junk is delivered in accounts without a mailbox whose special use it is.",
+    ),
+    Directive::new(
+        "other_users_namespace",
+        Kind::Text,
+        "",
+        "The name above the mailboxes that other users share, as in `other_users_namespace \"Other Users\"`. \
+         Without it users can't reach each other's mailboxes, whatever their rights.",
+    ),
+    Directive::new(
+        "shared_namespace",
+        Kind::TextList,
+        "",
+        "The name above mailboxes that are nobody's own, and the account that they are kept in, which is \
+         `shared` if none is given: as in `shared_namespace Shared`. Nobody can log in as that account.",
+    ),
+    Directive::new(
+        "acl_groups",
+        Kind::Module("table"),
+        "",
+        "A table that gives the groups of an account. A group `staff` is `$staff` in lists of rights. \
+         It is asked at login.",
     ),
     Directive::new(
         "sqlite3_cache_size",
@@ -276,6 +299,7 @@ fn build<'t>(
     let auth = mapping(assembly, &bound, "auth_map", "auth_normalize")?;
     let junk_mailbox = junk_mailbox(&bound)?;
     let default_mailboxes = default_mailboxes(&bound, &junk_mailbox)?;
+    let sharing = sharing(assembly, &bound)?;
     if assembly.mode() == Mode::Verify {
         return Ok(None);
     }
@@ -292,6 +316,7 @@ fn build<'t>(
         default_mailboxes_at_login: bound.choice("login_mailboxes") == "default",
         junk_mailbox,
         auth,
+        sharing,
         delivery,
         keys: Default::default(),
         log: Logger::new("imapsql").with_debug(bound.flag("debug")),
@@ -461,6 +486,74 @@ fn rules<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Rules> {
         reject_over_quota: bound.choice("over_quota") == "reject",
         filters,
     })
+}
+
+/// The account of shared mailboxes if the configuration does not name it.
+const SHARED_ACCOUNT: &str = "shared";
+
+fn sharing<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Sharing> {
+    let groups = bound.node("acl_groups");
+    let groups = groups.map(|node| assembly.table(node)).transpose()?;
+    let others = match (
+        bound.node("other_users_namespace"),
+        bound.text("other_users_namespace"),
+    ) {
+        (Some(node), Some(text)) => Some(namespace(bound, text, node.span())?),
+        _ => None,
+    };
+    let shared = bound.node("shared_namespace");
+    let shared = shared
+        .map(|node| shared_namespace(bound, node))
+        .transpose()?;
+    if let (Some(others), Some(shared)) = (&others, &shared) {
+        let delimiter = delimiter(bound);
+        let (one, other) = (others, &shared.prefix);
+        if one == other || one.is_below(other, delimiter) || other.is_below(one, delimiter) {
+            let span = bound
+                .node("shared_namespace")
+                .map_or(Span::BUILT_IN, Node::span);
+            return Err(vec![Error::new(
+                span,
+                "the two namespaces have names in common",
+            )]);
+        }
+    }
+    Ok(Sharing {
+        others,
+        shared,
+        groups,
+    })
+}
+
+fn shared_namespace(bound: &Bound<'_>, node: &Node) -> Built<Shared> {
+    let texts: Vec<&str> = node.texts().collect();
+    let (prefix, account) = match texts.as_slice() {
+        [prefix] => (*prefix, SHARED_ACCOUNT),
+        [prefix, account] => (*prefix, *account),
+        _ => {
+            let error = Error::new(node.span(), "expected 1 or 2 arguments");
+            return Err(vec![error.help("as in `shared_namespace Shared`")]);
+        }
+    };
+    let account = Normalize::Casefold
+        .apply(account)
+        .map_err(|error| vec![Error::new(node.span(), error.to_string())])?;
+    Ok(Shared {
+        prefix: namespace(bound, prefix, node.span())?,
+        account,
+    })
+}
+
+/// What stands before the names of a namespace: a mailbox name, and not INBOX or below it.
+fn namespace(bound: &Bound<'_>, text: &str, span: Span) -> Built<MailboxName> {
+    let name = mailbox_name(bound, text, span)?;
+    let bad = |problem: String| vec![Error::new(span, problem)];
+    let name = composed(&name, delimiter(bound)).map_err(|error| bad(error.to_string()))?;
+    let inbox = MailboxName::inbox();
+    if name.is_inbox() || name.is_below(&inbox, delimiter(bound)) {
+        return Err(bad("INBOX is everybody's own".to_owned()));
+    }
+    Ok(name)
 }
 
 /// A header field that marks junk, and the beginning of its value.

@@ -6,6 +6,7 @@ pub mod imapsql;
 pub(crate) mod incoming;
 pub mod keys;
 pub mod names;
+pub mod sharing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use pillarbox_model::{Delimiter, MailboxName, PerResource, SpecialUse};
 use pillarbox_store::{Account, Store};
 
+use self::sharing::Sharing;
 use crate::delivery::Rules;
 use crate::log::Logger;
 use crate::module::Module;
@@ -41,6 +43,8 @@ pub struct Storage {
     pub junk_mailbox: MailboxName,
     /// What a login's account name goes through. Deprecated: `storage_map` of the endpoint does it.
     pub auth: Mapping,
+    /// How mailboxes are shared.
+    pub sharing: Sharing,
     /// What becomes of mail that is delivered.
     pub delivery: Rules,
     /// What was sorted lately.
@@ -101,6 +105,9 @@ impl Storage {
     /// [`AccountError`]. Nothing was made.
     pub async fn account_at_login(&self, name: &str) -> Result<Account, AccountError> {
         let name = self.auth.account_name(name).await?;
+        if self.sharing.is_shared_account(&name) {
+            return Err(AccountError::Unmapped);
+        }
         if let Some(account) = self.store.account(&name).await? {
             return Ok(account);
         }

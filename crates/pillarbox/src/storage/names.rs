@@ -21,6 +21,26 @@ pub fn composed(name: &MailboxName, delimiter: Delimiter) -> Result<MailboxName,
 }
 
 impl Storage {
+    /// As [`Self::find`], of an account by its name. It asks as often whether or not something is there: what is
+    /// not to be seen must not take another time.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn find_of(
+        &self,
+        owner: &str,
+        name: &MailboxName,
+    ) -> Result<Option<MailboxInfo>, Error> {
+        let exact = self.store.mailbox_of(owner, name).await?;
+        match composed(name, self.delimiter) {
+            Ok(composed) if composed != *name => {
+                let other = self.store.mailbox_of(owner, &composed).await?;
+                Ok(exact.or(other))
+            }
+            _ => Ok(exact),
+        }
+    }
+
     /// The mailbox that a name means: the one that is spelt exactly so, or else in form C.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use pillarbox::net::tls::{self, Tls, TlsSettings};
 use pillarbox::net::{Connection, Peer, Stream, TlsFacts};
 use pillarbox::normalize::Normalize;
 use pillarbox::shutdown::Shutdown;
+use pillarbox::storage::sharing::Sharing;
 use pillarbox::storage::{Mapping, Storage};
 use pillarbox_model::limit::Limits;
 use pillarbox_model::{Delimiter, MailboxName, PerResource};
@@ -136,6 +137,7 @@ fn storage(store: Engine) -> Storage {
         default_mailboxes_at_login: false,
         junk_mailbox: MailboxName::from_stored("Junk"),
         auth: mapping(),
+        sharing: Sharing::default(),
         delivery: Rules::new(mapping()),
         keys: Default::default(),
         log: Logger::new("storage"),

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use pillarbox::storage::Storage;
 use pillarbox_model::EntryName;
 use pillarbox_model::{
-    AccountId, BlobId, Flag, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, SpecialUse,
-    Uid,
+    AccountId, Acl, BlobId, Flag, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, Rights,
+    RightsChange, SpecialUse, Uid,
 };
 use pillarbox_store::Feed;
 use pillarbox_store::{
     About, Account, Appended, BlobWriter, Content, Copied, Digester, Error, Expunged, Facts,
     Finding, FlagAction, FlagsSet, Limit, Location, Mailbox, MailboxInfo, NewMessage, Quota, Reply,
-    Row, Store, Vanished,
+    Row, Shared, Store, Vanished,
 };
 use pillarbox_store::{Annotation, AnnotationChanges, Wanted};
 
@@ -85,6 +85,9 @@ pass! {
     set_quota(account: AccountId, limits: PerResource<Limit>) -> ();
     mailboxes(account: AccountId) -> Vec<MailboxInfo>;
     mailbox(account: AccountId, name: &'a MailboxName) -> Option<MailboxInfo>;
+    mailbox_of(owner: &'a str, name: &'a MailboxName) -> Option<MailboxInfo>;
+    shared_with(account: AccountId, identifiers: &'a [&'a str]) -> Vec<Shared>;
+    set_rights(mailbox: MailboxId, identifier: &'a str, change: RightsChange) -> Acl;
     subscriptions(account: AccountId) -> Vec<MailboxName>;
     subscribe(account: AccountId, name: &'a MailboxName, subscribed: bool) -> ();
     create_mailbox(account: AccountId, name: &'a MailboxName, special_use: Option<SpecialUse>) -> MailboxInfo;
@@ -112,7 +115,7 @@ pass! {
     expunge(mailbox: MailboxId, among: Option<&'a NumberSet>) -> Expunged;
     remove(mailbox: MailboxId, uids: &'a NumberSet) -> Expunged;
     expunged_since(mailbox: MailboxId, modseq: ModSeq, among: &'a NumberSet) -> Vanished;
-    copy(from: MailboxId, uids: &'a NumberSet, to: MailboxId, remove: bool) -> Copied;
+    copy(from: MailboxId, uids: &'a NumberSet, to: MailboxId, remove: bool, keep: Rights) -> Copied;
     facts(mailbox: MailboxId, uids: &'a NumberSet) -> Vec<(Uid, Facts)>;
     contents(rows: &'a [Row], digests: bool) -> Vec<Content>;
     read(location: &'a Location) -> Bytes;

@@ -35,6 +35,7 @@ mod samples;
 mod sasld;
 mod scram;
 mod session;
+mod sharing;
 mod sort;
 mod stored;
 mod table;

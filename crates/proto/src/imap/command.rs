@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use pillarbox_model::{Depth, EntryName, Flag, InternalDate, Resource, SequenceSet, SpecialUse};
+use pillarbox_model::{
+    Depth, EntryName, Flag, InternalDate, Resource, RightsChange, SequenceSet, SpecialUse,
+};
 
 pub use super::arrange::{PartialRange, SortCriterion, SortKey, ThreadAlgorithm};
 use super::notify::{EventGroup, MailboxFilter, NotifySet};
@@ -94,6 +96,33 @@ pub enum Command<'a> {
     },
     /// NAMESPACE (RFC 2342).
     Namespace,
+    /// SETACL (RFC 4314 §3.1).
+    SetAcl {
+        /// Of which mailbox.
+        mailbox: Bytes<'a>,
+        /// Whose rights, as written.
+        identifier: Bytes<'a>,
+        /// What becomes of them.
+        change: RightsChange,
+    },
+    /// DELETEACL (RFC 4314 §3.2).
+    DeleteAcl {
+        /// Of which mailbox.
+        mailbox: Bytes<'a>,
+        /// Whose rights, as written.
+        identifier: Bytes<'a>,
+    },
+    /// GETACL (RFC 4314 §3.3).
+    GetAcl(Bytes<'a>),
+    /// LISTRIGHTS (RFC 4314 §3.4).
+    ListRights {
+        /// Of which mailbox.
+        mailbox: Bytes<'a>,
+        /// Whose rights, as written.
+        identifier: Bytes<'a>,
+    },
+    /// MYRIGHTS (RFC 4314 §3.5).
+    MyRights(Bytes<'a>),
     /// STATUS.
     Status {
         /// Which one.
@@ -293,6 +322,8 @@ pub struct ListReturn {
     pub children: bool,
     /// `SPECIAL-USE`.
     pub special_use: bool,
+    /// `MYRIGHTS` (RFC 8440).
+    pub my_rights: bool,
     /// `STATUS (…)` (RFC 5819); empty if not asked.
     pub status: Vec<StatusItem>,
     /// `METADATA (…)` (RFC 9590); empty if not asked.

@@ -16,6 +16,7 @@ pub use super::response::{
     metadata, metadata_changed, namespace, permanent_flags, quota, quota_root, recent, uid_batches,
     vanished,
 };
+pub use super::rights::{acl, list_rights, my_rights};
 pub use super::status::{Code, Status, bye, continuation, tagged, untagged};
 
 /// How this session is spoken to: what its client has enabled (RFC 5161), once and until it leaves.

@@ -14,6 +14,7 @@ mod line;
 pub mod notify;
 mod parse;
 mod response;
+mod rights;
 mod status;
 mod swallow;
 pub mod table;

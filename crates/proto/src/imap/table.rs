@@ -155,6 +155,11 @@ table! {
     GETQUOTA = Rules::new("GETQUOTA", States::Authenticated);
     GETQUOTAROOT = Rules::new("GETQUOTAROOT", States::Authenticated);
     SETQUOTA = Rules::new("SETQUOTA", States::Authenticated);
+    SETACL = Rules::new("SETACL", States::Authenticated);
+    DELETEACL = Rules::new("DELETEACL", States::Authenticated);
+    GETACL = Rules::new("GETACL", States::Authenticated);
+    LISTRIGHTS = Rules::new("LISTRIGHTS", States::Authenticated);
+    MYRIGHTS = Rules::new("MYRIGHTS", States::Authenticated);
     APPEND = Rules::new("APPEND", States::Authenticated);
     NOTIFY = Rules::new("NOTIFY", States::Authenticated);
     ESEARCH = Rules::new("ESEARCH", States::Authenticated);
@@ -218,6 +223,11 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::GetQuota(_) => &GETQUOTA,
         Command::GetQuotaRoot(_) => &GETQUOTAROOT,
         Command::SetQuota { .. } => &SETQUOTA,
+        Command::SetAcl { .. } => &SETACL,
+        Command::DeleteAcl { .. } => &DELETEACL,
+        Command::GetAcl(_) => &GETACL,
+        Command::ListRights { .. } => &LISTRIGHTS,
+        Command::MyRights(_) => &MYRIGHTS,
         Command::Append { .. } => &APPEND,
         Command::Notify(_) => &NOTIFY,
         Command::Esearch { .. } => &ESEARCH,

@@ -21,6 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 
 pub use keys::{BadKeys, ITERATIONS, SALT_BYTES, Salt, ScramHash, ScramKeys};
 pub use mechanism::Mechanism;
+pub use scram::prepared;
 pub use secret::Secret;
 
 use login::Login;

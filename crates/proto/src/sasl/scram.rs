@@ -152,9 +152,10 @@ fn first_bare(bare: &str) -> Option<(String, &str)> {
     Some((prepared(user)?, nonce))
 }
 
-/// A name by SASLprep (RFC 5802 §5.1). What Unicode did not have then is left to the server's own
-/// normalisation, which knows it.
-fn prepared(user: String) -> Option<String> {
+/// A name by SASLprep (RFC 4013); none if it has what no name can have. What Unicode did not have then is
+/// left to the server's own normalisation, which knows it.
+#[must_use]
+pub fn prepared(user: String) -> Option<String> {
     match stringprep::saslprep(&user) {
         Ok(prepared) if prepared.is_empty() => None,
         Ok(prepared) => Some(prepared.into_owned()),

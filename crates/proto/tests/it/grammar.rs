@@ -381,12 +381,13 @@ fn extended_list() {
         subscribed: true,
         children: true,
         special_use: true,
+        my_rights: true,
         status: vec![StatusItem::Messages, StatusItem::Size],
         metadata: vec![EntryName::new(b"/shared/comment").unwrap()],
     };
     means(
         "LIST () \"\" (INBOX \"Drafts\" Sent/%) \
-         RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (MESSAGES SIZE) \
+         RETURN (SUBSCRIBED CHILDREN SPECIAL-USE MYRIGHTS STATUS (MESSAGES SIZE) \
          METADATA (/shared/comment))",
         &list(
             ListSelect::default(),

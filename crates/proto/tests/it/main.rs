@@ -1,5 +1,6 @@
 //! The protocol as a client meets it, and as other implementations understand it.
 
+mod acl;
 mod arrange;
 mod framing;
 mod grammar;

@@ -1,6 +1,6 @@
 //! A durable change on its way into memory.
 
-use pillarbox_model::{AccountId, Flags, KeywordTable, MailboxId, NumberSet, Uid};
+use pillarbox_model::{AccountId, Acl, Flags, KeywordTable, MailboxId, NumberSet, Uid};
 
 use super::{Counters, Row};
 
@@ -17,6 +17,8 @@ pub(crate) struct Delta {
     pub(crate) expunged: NumberSet,
     /// The keyword table, if it grew.
     pub(crate) keywords: Option<KeywordTable>,
+    /// Who may do what, if that changed.
+    pub(crate) acl: Option<Acl>,
     /// The mailbox's counters after it; the mod-sequence is that of the change.
     pub(crate) counters: Counters,
     /// The mailbox itself is gone. Nothing else counts then.

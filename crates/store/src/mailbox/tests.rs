@@ -25,6 +25,7 @@ fn mailbox(uids: impl IntoIterator<Item = u32>) -> Arc<Mailbox> {
             ..Counters::default()
         },
         keywords: KeywordTable::default(),
+        acl: Default::default(),
     };
     let rows = uids.into_iter().map(|uid| Ok::<_, ()>(row(uid, 1)));
     Arc::new(Mailbox::load(loaded, rows).unwrap())
@@ -193,6 +194,7 @@ fn the_cache_keeps_what_is_held_and_drops_the_rest() {
             uid_validity: UidValidity(1),
             counters: Counters::default(),
             keywords: KeywordTable::default(),
+            acl: Default::default(),
         };
         let rows = (1..=600).map(|uid| Ok::<_, ()>(row(uid, 1)));
         ticket.finish(Mailbox::load(loaded, rows).unwrap())

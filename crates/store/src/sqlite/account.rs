@@ -73,6 +73,8 @@ impl Tx<'_> {
 
     pub(super) fn remove_account(&mut self, id: AccountId) -> Result<(), Error> {
         let key = [id.0 as i64];
+        let name = "SELECT name FROM account WHERE id = ?";
+        let name: Option<String> = self.sql.query_row(name, key, |row| row.get(0)).optional()?;
         let ids = self.mailbox_ids(id)?;
         for mailbox in &ids {
             self.drop_mailbox(*mailbox)?;
@@ -82,6 +84,7 @@ impl Tx<'_> {
             .execute("DELETE FROM subscription WHERE account = ?", key)?;
         self.sql
             .execute("DELETE FROM link WHERE account = ?", key)?;
+        self.forget_identifier(&name.ok_or(Error::NoAccount)?)?;
         match self.sql.execute("DELETE FROM account WHERE id = ?", key)? {
             0 => Err(Error::NoAccount),
             _ => {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pillarbox_model::{Flag, Flags, NumberSet, Uid};
+use pillarbox_model::{Flag, Flags, NumberSet, Rights, Uid};
 
 use super::*;
 use crate::blobs::{Options, Pack};
@@ -82,7 +82,10 @@ async fn write(engine: Arc<Engine>, round: String, writer: u32) {
             .unwrap();
         say(format!("seen {text}\n"));
         if n % 3 == 0 {
-            let moved = engine.copy(inbox, &uid, own, true).await.unwrap();
+            let moved = engine
+                .copy(inbox, &uid, own, true, Rights::ALL)
+                .await
+                .unwrap();
             say(format!("moved {text} {}\n", moved.to));
         }
     }

@@ -33,12 +33,18 @@ impl Tx<'_> {
         let bits = match action {
             // What is to be removed need not enter the table.
             FlagAction::Remove => known_bits(&row.keywords, flags),
-            FlagAction::Replace | FlagAction::Add => row.resolve(flags)?,
+            FlagAction::Replace | FlagAction::Add | FlagAction::ReplaceAmong(_) => {
+                row.resolve(flags)?
+            }
         };
         let masks = match action {
             FlagAction::Replace => Masks {
                 set: bits,
                 clear: !Flags::NONE,
+            },
+            FlagAction::ReplaceAmong(rights) => Masks {
+                set: bits & rights.flags(),
+                clear: rights.flags(),
             },
             FlagAction::Add => Masks {
                 set: bits,

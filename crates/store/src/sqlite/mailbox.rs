@@ -1,22 +1,26 @@
 //! Mailboxes and subscriptions.
 
 use pillarbox_model::{
-    AccountId, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, SpecialUse, UidValidity,
-    limit,
+    AccountId, MailboxId, MailboxName, ModSeq, NumberSet, PerResource, Rights, SpecialUse,
+    UidValidity, limit,
 };
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
-use super::read;
 use super::tx::{Tx, Usage, mailbox_row};
+use super::{acl, read};
 use crate::mailbox::{Counters, Delta, Loaded, Mailbox};
 use crate::{Error, MailboxInfo};
 
-const COLUMNS: &str = "SELECT m.id, m.account, m.name, m.special_use, m.uid_validity, m.uid_next,
+/// What [`info`] reads of mailboxes `m`.
+pub(super) const COLUMNS: &str =
+    "m.id, m.account, m.name, m.special_use, m.uid_validity, m.uid_next,
     m.highest_modseq, m.messages, m.unseen, m.deleted, m.size_bytes, m.deleted_bytes,
-    s.name IS NOT NULL
-    FROM mailbox m LEFT JOIN subscription s ON s.account = m.account AND s.name = m.name";
+    s.name IS NOT NULL,
+    (SELECT group_concat(rights || ' ' || identifier, char(10)) FROM acl WHERE mailbox = m.id)";
+pub(super) const MAILBOXES: &str =
+    "mailbox m LEFT JOIN subscription s ON s.account = m.account AND s.name = m.name";
 
-fn info(row: &SqlRow<'_>) -> rusqlite::Result<MailboxInfo> {
+pub(super) fn info(row: &SqlRow<'_>) -> rusqlite::Result<MailboxInfo> {
     let special_use: Option<String> = row.get(3)?;
     Ok(MailboxInfo {
         id: MailboxId(row.get::<_, i64>(0)? as u64),
@@ -34,12 +38,14 @@ fn info(row: &SqlRow<'_>) -> rusqlite::Result<MailboxInfo> {
             deleted_bytes: row.get::<_, i64>(11)? as u64,
         },
         subscribed: row.get(12)?,
+        acl: acl::read(row.get_ref(13)?.as_str_or_null()?),
     })
 }
 
 pub(super) fn all(sql: &Connection, account: AccountId) -> Result<Vec<MailboxInfo>, Error> {
-    let mut statement =
-        sql.prepare_cached(&format!("{COLUMNS} WHERE m.account = ? ORDER BY m.name"))?;
+    let mut statement = sql.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM {MAILBOXES} WHERE m.account = ? ORDER BY m.name"
+    ))?;
     Ok(statement
         .query_map([account.0 as i64], info)?
         .collect::<Result<_, _>>()?)
@@ -50,8 +56,9 @@ pub(super) fn by_name(
     account: AccountId,
     name: &MailboxName,
 ) -> Result<Option<MailboxInfo>, Error> {
-    let mut statement =
-        sql.prepare_cached(&format!("{COLUMNS} WHERE m.account = ? AND m.name = ?"))?;
+    let mut statement = sql.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM {MAILBOXES} WHERE m.account = ? AND m.name = ?"
+    ))?;
     Ok(statement
         .query_row(params![account.0 as i64, name.as_str()], info)
         .optional()?)
@@ -90,13 +97,19 @@ impl Tx<'_> {
             return Err(Error::MailboxExists);
         }
         self.check_special_use(account, special_use)?;
+        self.create_above(account, name)?;
+        self.insert_mailbox(account, name, special_use)?;
+        by_name(self.sql, account, name)?.ok_or(Error::NoMailbox)
+    }
+
+    /// Makes what is missing above a name.
+    fn create_above(&mut self, account: AccountId, name: &MailboxName) -> Result<(), Error> {
         for above in name.ancestors(self.settings.delimiter) {
             if by_name(self.sql, account, &above)?.is_none() {
                 self.insert_mailbox(account, &above, None)?;
             }
         }
-        self.insert_mailbox(account, name, special_use)?;
-        by_name(self.sql, account, name)?.ok_or(Error::NoMailbox)
+        Ok(())
     }
 
     fn check_special_use(
@@ -150,6 +163,7 @@ impl Tx<'_> {
                 ..PerResource::default()
             },
         );
+        self.inherit_rights(account, name)?;
         self.subscribe(account, name, true)
     }
 
@@ -201,7 +215,7 @@ impl Tx<'_> {
             key,
         )?;
         self.drop_annotations(id)?;
-        for table in ["message", "expunged"] {
+        for table in ["message", "expunged", "acl"] {
             self.sql
                 .execute(&format!("DELETE FROM {table} WHERE mailbox = ?"), key)?;
         }
@@ -234,18 +248,14 @@ impl Tx<'_> {
             let target = self.create_mailbox(account, to, None)?;
             self.copy_annotations(account, source.id, target.id)?;
             let everything = NumberSet::range(1..=u32::MAX);
-            self.copy(source.id, &everything, target.id, true)?;
+            self.copy(source.id, &everything, target.id, true, Rights::ALL)?;
             return Ok(());
         }
         if to.is_below(from, delimiter) {
             return Err(Error::IntoItself);
         }
-        for above in to.ancestors(delimiter) {
-            if by_name(self.sql, account, &above)?.is_none() {
-                self.insert_mailbox(account, &above, None)?;
-            }
-        }
         self.renamed.push(account);
+        self.create_above(account, to)?;
         self.rebase("mailbox", account, from, to)?;
         self.rebase("subscription", account, from, to)
     }
@@ -296,6 +306,7 @@ pub(super) fn load(sql: &Connection, id: MailboxId) -> Result<Mailbox, Error> {
         uid_validity: row.uid_validity,
         counters: row.counters,
         keywords: row.keywords,
+        acl: acl::of(&snapshot, id)?,
     };
     let mut statement = snapshot.prepare_cached(read::ROWS)?;
     let rows = statement.query_map(params![id.0 as i64, 0, u32::MAX], read::row)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use pillarbox_model::{
-    AccountId, BlobId, Flag, Flags, InternalDate, KeywordTable, MailboxId, NumberSet, Uid,
+    AccountId, BlobId, Flag, Flags, InternalDate, KeywordTable, MailboxId, NumberSet, Rights, Uid,
 };
 use rusqlite::params;
 
@@ -198,6 +198,7 @@ impl Tx<'_> {
         uids: &NumberSet,
         to: MailboxId,
         remove: bool,
+        keep: Rights,
     ) -> Result<Copied, Error> {
         let source = self.mailbox(from)?;
         let mut target = self.mailbox(to).map_err(|error| match error {
@@ -205,7 +206,7 @@ impl Tx<'_> {
             other => other,
         })?;
         if source.account != target.account {
-            // Blobs belong to accounts.
+            // Blobs belong to accounts: see `across`.
             return Err(Error::NoTarget);
         }
         let (mut rows, mut identities) = (Vec::new(), Vec::new());
@@ -225,6 +226,7 @@ impl Tx<'_> {
         let modseq = target.next_modseq();
         let mut mapping = HashMap::new();
         for row in &mut rows {
+            row.flags = row.flags & keep.flags();
             row.flags = translate(row.flags, &source.keywords, &mut target, &mut mapping)?;
             row.uid = next_uid(&mut target)?;
             row.modseq = modseq;

@@ -1,6 +1,8 @@
 //! The embedded engine: rows in SQLite, bytes with a keeper of blobs.
 
 mod account;
+mod acl;
+mod across;
 mod annotation;
 mod backup;
 mod check;
@@ -34,8 +36,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use pillarbox_model::EntryName;
 use pillarbox_model::{
-    AccountId, BlobId, Delimiter, Flag, Flags, MailboxId, MailboxName, ModSeq, NumberSet,
-    PerResource, SpecialUse, Uid,
+    AccountId, Acl, BlobId, Delimiter, Flag, Flags, MailboxId, MailboxName, ModSeq, NumberSet,
+    PerResource, Rights, RightsChange, SpecialUse, Uid,
 };
 use rusqlite::{Connection, OpenFlags, params};
 
@@ -49,7 +51,7 @@ use crate::lock::Lock;
 use crate::mailbox::{Mailbox, Opening, Row, Ticket};
 use crate::{
     Account, Appended, Content, Copied, Digester, Error, Expunged, Facts, Finding, FlagAction,
-    FlagsSet, Limit, MailboxInfo, NewMessage, Quota, Reply, Store, Vanished,
+    FlagsSet, Limit, MailboxInfo, NewMessage, Quota, Reply, Shared, Store, Vanished,
 };
 use crate::{Annotation, AnnotationChanges, Wanted};
 
@@ -245,6 +247,34 @@ impl Store for Engine {
         name: &'a MailboxName,
     ) -> Reply<'a, Option<MailboxInfo>> {
         self.read_with(move |sql| mailbox::by_name(sql, account, name))
+    }
+
+    fn mailbox_of<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a MailboxName,
+    ) -> Reply<'a, Option<MailboxInfo>> {
+        self.read_with(move |sql| acl::mailbox_of(sql, owner, name))
+    }
+
+    fn shared_with<'a>(
+        &'a self,
+        account: AccountId,
+        identifiers: &'a [&'a str],
+    ) -> Reply<'a, Vec<Shared>> {
+        self.read_with(move |sql| acl::shared_with(sql, account, identifiers))
+    }
+
+    fn set_rights<'a>(
+        &'a self,
+        mailbox: MailboxId,
+        identifier: &'a str,
+        change: RightsChange,
+    ) -> Reply<'a, Acl> {
+        let identifier = identifier.to_owned();
+        Box::pin(self.committer.submit(Vec::new(), move |tx, _| {
+            tx.set_rights(mailbox, &identifier, change)
+        }))
     }
 
     fn subscriptions(&self, account: AccountId) -> Reply<'_, Vec<MailboxName>> {
@@ -450,12 +480,18 @@ impl Store for Engine {
         uids: &'a NumberSet,
         to: MailboxId,
         remove: bool,
+        keep: Rights,
     ) -> Reply<'a, Copied> {
-        let uids = uids.clone();
-        Box::pin(
-            self.committer
-                .submit(Vec::new(), move |tx, _| tx.copy(from, &uids, to, remove)),
-        )
+        Box::pin(async move {
+            let source = self.account_of(from)?;
+            let target = self.account_of(to).map_err(across::no_target)?;
+            if source != target {
+                return across::copy(self, from, uids, (target, to), remove, keep).await;
+            }
+            let uids = uids.clone();
+            let copy = move |tx: &mut tx::Tx<'_>, _| tx.copy(from, &uids, to, remove, keep);
+            self.committer.submit(Vec::new(), copy).await
+        })
     }
 
     fn facts<'a>(

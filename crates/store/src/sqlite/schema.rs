@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[V1];
 /// - `message.created` is the mod-sequence at which the message came, `saved` the second (RFC 8514).
 /// - `annotation` (RFC 5464): a `mailbox` of 0 is the server; a `user` of 0 is all of them; `payer` is the
 ///   account whose bounds count.
+/// - `acl.rights` has a bit for each right (RFC 4314). No entry with an owner's name means all rights.
 /// - `doomed` has places of bytes which no row names, to be given up.
 /// - `mark` has what is to be known of the whole database when it is opened.
 const V1: &str = "
@@ -58,6 +59,13 @@ CREATE TABLE mailbox (
     created INTEGER NOT NULL,
     UNIQUE (account, name)
 ) STRICT;
+CREATE TABLE acl (
+    mailbox INTEGER NOT NULL,
+    identifier TEXT NOT NULL,
+    rights INTEGER NOT NULL,
+    PRIMARY KEY (mailbox, identifier)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX acl_by_identifier ON acl (identifier);
 CREATE TABLE subscription (
     account INTEGER NOT NULL REFERENCES account (id),
     name TEXT NOT NULL,

@@ -177,7 +177,7 @@ impl Story {
         let some = NumberSet::range(from..=from + 3);
         let copied = self
             .engine()
-            .copy(inbox, &some, other, false)
+            .copy(inbox, &some, other, false, Rights::ALL)
             .await
             .unwrap();
         for (from, to) in copied.from.iter().zip(copied.to.iter()) {

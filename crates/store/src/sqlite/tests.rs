@@ -302,9 +302,15 @@ async fn email_ids_go_along_with_copies() {
     stage.reopen();
     let everything = NumberSet::range(1..=9);
     let store = stage.store().clone();
-    store.copy(inbox, &everything, inbox, false).await.unwrap();
+    store
+        .copy(inbox, &everything, inbox, false, Rights::ALL)
+        .await
+        .unwrap();
     assert_eq!(ids(&stage, inbox), format!("{before},{before}"));
-    store.copy(inbox, &everything, other, true).await.unwrap();
+    store
+        .copy(inbox, &everything, other, true, Rights::ALL)
+        .await
+        .unwrap();
     assert_eq!(ids(&stage, other), format!("{before},{before}"));
     let account = stage.inbox().await.account;
     let (from, to) = (name("other"), name("new"));
@@ -331,7 +337,7 @@ async fn messages_know_when_they_came() {
     let flagged = store.set_flags(inbox, &everything, FlagAction::Add, &seen, None);
     assert!(flagged.await.unwrap().modseq.0 > second);
     let copied = store
-        .copy(inbox, &NumberSet::range(1..=1), inbox, false)
+        .copy(inbox, &NumberSet::range(1..=1), inbox, false, Rights::ALL)
         .await;
     let third = copied.unwrap().modseq.0;
     let created = column(directory.path(), "SELECT created FROM message ORDER BY uid");
@@ -355,12 +361,12 @@ async fn accounts_count_their_messages() {
     stage.append(inbox.id, "seven77", &[]).await;
     assert_eq!(usage(), "2011");
     store
-        .copy(inbox.id, &everything, other.id, false)
+        .copy(inbox.id, &everything, other.id, false, Rights::ALL)
         .await
         .unwrap();
     assert_eq!(usage(), "4022");
     store
-        .copy(other.id, &everything, inbox.id, true)
+        .copy(other.id, &everything, inbox.id, true, Rights::ALL)
         .await
         .unwrap();
     assert_eq!(usage(), "4022");

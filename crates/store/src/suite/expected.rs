@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pillarbox_model::{MailboxId, ModSeq, UidValidity};
+use pillarbox_model::{Flag, MailboxId, ModSeq, UidValidity};
 
 use crate::FlagAction;
 
@@ -58,6 +58,13 @@ impl Message {
             FlagAction::Add => self.flags.union(chosen).copied().collect(),
             FlagAction::Remove => self.flags.difference(chosen).copied().collect(),
             FlagAction::Replace => chosen.clone(),
+            FlagAction::ReplaceAmong(rights) => {
+                let among = |name: &&&'static str| {
+                    Flag::parse(name).is_some_and(|flag| rights.change(&flag))
+                };
+                let others = self.flags.iter().filter(|name| !among(name));
+                chosen.iter().filter(among).chain(others).copied().collect()
+            }
         };
         std::mem::replace(&mut self.flags, after) != self.flags
     }

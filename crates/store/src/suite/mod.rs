@@ -6,6 +6,7 @@
 mod expected;
 pub mod memory;
 pub mod model;
+mod sharing;
 pub mod stories;
 
 use std::fmt;
@@ -165,6 +166,13 @@ macro_rules! contract {
             a_quota_of_its_own_counts_more_than_the_default,
             messages_that_refer_to_each_other_are_a_thread,
             copies_are_the_same_message_and_were_saved_when_they_came,
+            rights_are_kept_and_sessions_hear_of_them,
+            an_owner_stands_in_the_list_only_with_less_than_all,
+            new_mailboxes_have_the_rights_of_the_one_above,
+            what_is_shared_is_found_by_identifier,
+            a_name_that_goes_takes_its_rights_along,
+            a_list_of_rights_ends_somewhere,
+            messages_go_from_account_to_account,
         );
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

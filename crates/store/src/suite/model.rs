@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use pillarbox_model::{MailboxId, ModSeq, NumberSet, Uid, UidValidity};
+use pillarbox_model::{MailboxId, ModSeq, NumberSet, Rights, Uid, UidValidity};
 
 use super::expected::{Dice, Expected, FLAGS, Message};
 use super::{Stage, flags, message, name};
@@ -186,8 +186,12 @@ impl Pair<'_> {
     async fn set_flags(&mut self, dice: &mut Dice) {
         let (target, chosen) = (dice.name(), dice.flags());
         let uids = self.some_uids(target, dice);
-        let action =
-            [FlagAction::Add, FlagAction::Remove, FlagAction::Replace][dice.below(3) as usize];
+        let action = [
+            FlagAction::Add,
+            FlagAction::Remove,
+            FlagAction::Replace,
+            FlagAction::ReplaceAmong(Rights::SEEN | Rights::WRITE),
+        ][dice.below(4) as usize];
         let highest = self.boxes.get(target).map_or(1, |made| made.modseq);
         let since = (dice.below(3) == 0).then(|| u64::from(dice.below(highest as u32 + 1)));
         let _ = writeln!(
@@ -254,7 +258,7 @@ impl Pair<'_> {
         let done = self
             .stage
             .store()
-            .copy(self.id(from), &uids, self.id(to), moved)
+            .copy(self.id(from), &uids, self.id(to), moved, Rights::ALL)
             .await;
         if !self.boxes.contains_key(from) {
             return assert!(matches!(done, Err(Error::NoMailbox)));

@@ -5,12 +5,15 @@ mod annotation;
 mod facts;
 mod quota;
 
-use pillarbox_model::{Flag, Flags, InternalDate, MailboxId, ModSeq, NumberSet, SpecialUse, Uid};
+use pillarbox_model::{
+    Flag, Flags, InternalDate, MailboxId, ModSeq, NumberSet, Rights, SpecialUse, Uid,
+};
 
 pub use annotation::*;
 pub use facts::*;
 pub use quota::*;
 
+pub use super::sharing::*;
 use super::{Stage, flags, message, name};
 use crate::{About, Error, FlagAction, NewBlob, NewMessage, News, Row};
 
@@ -66,7 +69,10 @@ pub async fn flags_copies_and_expunges_are_seen_in_open_mailboxes(stage: &mut St
         .unwrap();
     assert!(again.changed.is_empty() && again.modseq == done.modseq);
 
-    let copied = store.copy(inbox.id, &both, other.id, false).await.unwrap();
+    let copied = store
+        .copy(inbox.id, &both, other.id, false, Rights::ALL)
+        .await
+        .unwrap();
     assert_eq!(
         (copied.from.to_string(), copied.to.to_string()),
         ("2:3".into(), "1:2".into())
@@ -87,7 +93,13 @@ pub async fn flags_copies_and_expunges_are_seen_in_open_mailboxes(stage: &mut St
     assert_eq!(open.read().get_known(Uid(2)), None);
 
     store
-        .copy(inbox.id, &NumberSet::range(1..=1), other.id, true)
+        .copy(
+            inbox.id,
+            &NumberSet::range(1..=1),
+            other.id,
+            true,
+            Rights::ALL,
+        )
         .await
         .unwrap();
     drop((member, open));
@@ -448,10 +460,6 @@ pub async fn accounts_know_nothing_of_each_other(stage: &mut Stage) {
         .id;
     stage.append(inbox.id, "same", &[]).await;
     stage.append(theirs, "same", &[]).await;
-    assert!(matches!(
-        store.copy(theirs, &all(), inbox.id, false).await,
-        Err(Error::NoTarget)
-    ));
     let open = store.open(theirs).await.unwrap();
     store.remove_account(other.id).await.unwrap();
     assert!(open.is_deleted());
@@ -475,7 +483,7 @@ pub async fn what_nothing_names_is_given_up(stage: &mut Stage) {
     stage.append(inbox, "gone", &[]).await;
     stage.append(inbox, "kept", &["\\Deleted"]).await;
     store
-        .copy(inbox, &NumberSet::range(2..=2), other, false)
+        .copy(inbox, &NumberSet::range(2..=2), other, false, Rights::ALL)
         .await
         .unwrap();
     let second = store.open(inbox).await.unwrap().read().get(Uid(2)).unwrap();
@@ -520,7 +528,10 @@ pub async fn what_vanished_is_remembered(stage: &mut Stage) {
     let range = |from, to| NumberSet::range(from..=to);
     let start = store.open(inbox).await.unwrap().read().highest_modseq();
     let first = store.remove(inbox, &range(2, 3)).await.unwrap().modseq;
-    store.copy(inbox, &range(5, 5), other, true).await.unwrap();
+    store
+        .copy(inbox, &range(5, 5), other, true, Rights::ALL)
+        .await
+        .unwrap();
     drop(store);
     let now = stage.inbox().await.counters.highest_modseq;
     for _ in 0..2 {
@@ -566,7 +577,10 @@ pub async fn whoever_watches_an_account_learns_of_all_its_changes(stage: &mut St
         (news.names, told),
         (false, vec![(inbox.id, 1, appended.modseq)])
     );
-    store.copy(inbox.id, &all(), made.id, true).await.unwrap();
+    store
+        .copy(inbox.id, &all(), made.id, true, Rights::ALL)
+        .await
+        .unwrap();
     assert_eq!(feed.news().mailboxes.len(), 2);
     let both = [(name("A"), name("B")), (name("B"), name("C"))];
     for (from, to) in &both {

@@ -7,7 +7,7 @@ mod select;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pillarbox_model::{Flag, InternalDate};
+use pillarbox_model::{Flag, InternalDate, Rights};
 use pillarbox_store::{Digested, FlagAction, Mailbox, NewBlob, NewMessage};
 use serde::{Deserialize, Serialize};
 use tokio::task::block_in_place;
@@ -241,7 +241,7 @@ impl Transfer {
         let uids = set.uids(&source)?;
         storage
             .store
-            .copy(source.id(), &uids, target.id, remove)
+            .copy(source.id(), &uids, target.id, remove, Rights::ALL)
             .await?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! APPEND, also of several messages (RFC 3501 §6.3.11, RFC 3502).
 
-use pillarbox_model::NumberSet;
+use pillarbox_model::{NumberSet, Rights};
 use pillarbox_proto::imap::command::AppendMessage;
 
 use super::{Completed, DoneCode, Outcome, Refusal, Session, Upload};
@@ -29,6 +29,10 @@ pub(super) async fn append(
         other => Refusal::Store(other),
     })?;
     session.did(|notify, _| notify.did(target.info.id, appended.modseq));
+    if !target.rights.all(Rights::READ) {
+        // Nothing of a mailbox that can't be read (RFC 4315 §4).
+        return Ok(Completed::default());
+    }
     let uids: NumberSet = appended.uids.iter().map(|uid| uid.0).collect();
     Ok(Completed {
         code: DoneCode::AppendUid(appended.uid_validity, uids),

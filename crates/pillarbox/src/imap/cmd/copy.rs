@@ -28,7 +28,10 @@ pub(super) async fn copy(
     let target = session.target(mailbox).await?;
     let source = session.selected()?.member.mailbox().id();
     let store = session.endpoint.storage.store.clone();
-    let copied = store.copy(source, &uids, target.info.id, remove).await?;
+    let keep = target.rights & Rights::FLAGS;
+    let copied = store
+        .copy(source, &uids, target.info.id, remove, keep)
+        .await?;
     // Nothing copied, nothing to say: unknown UIDs are no error (RFC 3501 §6.4.8), nor is a saved
     // result that is empty (RFC 5182 §2.1).
     if copied.from.is_empty() {
@@ -39,18 +42,25 @@ pub(super) async fn copy(
         };
     }
     session.did(|notify, _| notify.did(target.info.id, copied.modseq));
+    // Nothing of a mailbox that can't be read (RFC 4315 §4).
+    let tells = target.rights.all(Rights::READ);
     if !remove {
         return Ok(Completed {
-            code: DoneCode::CopyUid(copied.uid_validity, copied.from, copied.to),
+            code: match tells {
+                true => DoneCode::CopyUid(copied.uid_validity, copied.from, copied.to),
+                false => DoneCode::None,
+            },
             ..Completed::default()
         });
     }
-    let code = Code::CopyUid {
-        uid_validity: copied.uid_validity.0,
-        from: &copied.from,
-        to: &copied.to,
-    };
-    encode::untagged(&mut session.wire.out, Status::Ok, Some(&code), "Moved");
+    if tells {
+        let code = Code::CopyUid {
+            uid_validity: copied.uid_validity.0,
+            from: &copied.from,
+            to: &copied.to,
+        };
+        encode::untagged(&mut session.wire.out, Status::Ok, Some(&code), "Moved");
+    }
     Ok(Completed {
         code: DoneCode::after_expunge(session, true),
         ..Completed::default()

@@ -24,6 +24,8 @@ pub(in crate::imap) struct Entry {
     annotated: bool,
     /// The user may see the mailbox, and not read it.
     pub(in crate::imap) unreadable: bool,
+    /// What the user may do with it.
+    rights: Rights,
     pub(in crate::imap) subscribed: bool,
     has_children: bool,
     /// Something below it is subscribed.
@@ -191,6 +193,7 @@ async fn entries(
         let entry: &mut Entry = entries.entry(name).or_default();
         entry.annotated = metadata::may_see(mailbox.rights);
         entry.unreadable = !mailbox.rights.all(Rights::READ);
+        entry.rights = mailbox.rights;
         entry.mailbox = Some(mailbox.info);
     }
     for name in store.subscriptions(account).await? {
@@ -242,10 +245,23 @@ fn say(session: &mut Session, name: &MailboxName, entry: &Entry, list: &List<'_>
         dialect,
     );
     // The STATUS follows its LIST line, and only where there is something (RFC 5819 §2).
-    if let (Some(mailbox), false) = (&entry.mailbox, list.returns.status.is_empty()) {
-        status::write(session, mailbox, &list.returns.status);
+    if let Some(mailbox) = &entry.mailbox {
+        say_more(session, entry, mailbox, list);
     }
     true
+}
+
+/// What is told of a mailbox after its LIST response, as far as the user may know.
+fn say_more(session: &mut Session, entry: &Entry, mailbox: &MailboxInfo, list: &List<'_>) {
+    // Not of what is only told for something below it (RFC 8440 §4).
+    let chosen = entry.subscribed || !list.select.subscribed;
+    if list.returns.my_rights && chosen {
+        let (name, dialect) = (&mailbox.name, session.dialect);
+        encode::my_rights(&mut session.wire.out, name, entry.rights, dialect);
+    }
+    if !list.returns.status.is_empty() && entry.rights.all(Rights::READ) {
+        status::write(session, mailbox, &list.returns.status);
+    }
 }
 
 /// Whether the selection options want a name.

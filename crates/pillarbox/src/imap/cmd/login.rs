@@ -50,6 +50,13 @@ pub(super) async fn enter(session: &mut Session, entered: Entered, mechanism: &s
         Ok(account) => account,
         Err(denied) => return Err(deny(session, user, mechanism, &denied).into()),
     };
+    let identity = match endpoint.storage.identity(&account.name).await {
+        Ok(identity) => identity,
+        Err(error) => {
+            let denied = Denied::Unavailable(error.into());
+            return Err(deny(session, user, mechanism, &denied).into());
+        }
+    };
     let place = endpoint
         .places
         .take(account.id, endpoint.limits.connections_per_user);
@@ -65,6 +72,7 @@ pub(super) async fn enter(session: &mut Session, entered: Entered, mechanism: &s
     );
     session.log_in(User {
         account,
+        identity,
         _place: place,
     });
     Ok(Completed {

@@ -1,5 +1,6 @@
 //! The commands, one file each. What is legal when was settled by the command table.
 
+mod acl;
 mod append;
 mod authenticate;
 mod close;
@@ -73,6 +74,21 @@ pub(super) async fn run(
         Command::List(list) => list::list(session, &list).await,
         Command::Lsub { reference, pattern } => list::lsub(session, &reference, &pattern).await,
         Command::Namespace => namespace::namespace(session),
+        Command::SetAcl {
+            mailbox,
+            identifier,
+            change,
+        } => acl::set(session, &mailbox, &identifier, change).await,
+        Command::DeleteAcl {
+            mailbox,
+            identifier,
+        } => acl::delete(session, &mailbox, &identifier).await,
+        Command::GetAcl(mailbox) => acl::get(session, &mailbox).await,
+        Command::ListRights {
+            mailbox,
+            identifier,
+        } => acl::list(session, &mailbox, &identifier).await,
+        Command::MyRights(mailbox) => acl::mine(session, &mailbox).await,
         Command::Status { mailbox, items } => status::status(session, &mailbox, &items).await,
         Command::GetMetadata(get) => metadata::get(session, get).await,
         Command::SetMetadata { mailbox, values } => metadata::set(session, &mailbox, values).await,

@@ -1,13 +1,25 @@
 //! NAMESPACE (RFC 2342).
 
+use pillarbox_model::MailboxName;
 use pillarbox_proto::imap::encode;
 
 use super::{Completed, Outcome, Session};
 
-/// NAMESPACE: one personal namespace, without a prefix.
+/// NAMESPACE: one's own, without a prefix, and those of other users and of shared mailboxes if there are any.
 pub(super) fn namespace(session: &mut Session) -> Outcome {
-    let delimiter = session.endpoint.storage.delimiter;
-    let own = [("", Some(delimiter))];
-    encode::namespace(&mut session.wire.out, &own, &[], &[], session.dialect);
+    let storage = &session.endpoint.storage;
+    let delimiter = storage.delimiter;
+    let prefix = |name: &MailboxName| format!("{name}{}", delimiter.0);
+    let others = storage.sharing.others.as_ref().map(prefix);
+    let shared = storage
+        .sharing
+        .shared
+        .as_ref()
+        .map(|shared| prefix(&shared.prefix));
+    let told = |prefix| (prefix, Some(delimiter));
+    let others: Vec<_> = others.as_deref().map(told).into_iter().collect();
+    let shared: Vec<_> = shared.as_deref().map(told).into_iter().collect();
+    let out = &mut session.wire.out;
+    encode::namespace(out, &[told("")], &others, &shared, session.dialect);
     Ok(Completed::default())
 }

@@ -7,6 +7,9 @@ use super::{Completed, Outcome, Refusal, Session};
 /// RENAME, with all that lies below. INBOX gives its messages away and stays.
 pub(super) async fn rename(session: &mut Session, from: &[u8], to: &[u8]) -> Outcome {
     let from = session.find(from, Rights::DELETE_MAILBOX).await?;
+    if from.kept_as.is_inbox() && from.info.name != from.kept_as {
+        return Err(Refusal::Cannot("INBOX of another user can't be renamed").into());
+    }
     let to = session.spot(to).await?;
     if from.info.account != to.account {
         return Err(Refusal::Cannot("A mailbox can't move to another account").into());

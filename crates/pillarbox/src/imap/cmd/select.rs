@@ -1,6 +1,8 @@
 //! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2; with CONDSTORE and QRESYNC RFC 7162).
 
-use pillarbox_model::{Rights, View};
+use std::sync::Arc;
+
+use pillarbox_model::{Acl, Rights, View};
 use pillarbox_proto::imap::command::SelectParameter;
 use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
 
@@ -23,14 +25,13 @@ pub(super) async fn select(
     let found = session.find(mailbox, Rights::READ).await?;
     let opened = session.endpoint.storage.store.open(found.info.id).await?;
     session.endpoint.storage.store.refresh(&opened).await?;
-    let member = opened.join();
-    let selected = look(
-        member,
-        found.rights,
-        read_only,
-        session.dialect,
-        &mut session.wire.out,
-    );
+    let acl = opened.acl();
+    let may = (session.rights_on(found.info.account, &acl), acl);
+    let (dialect, out) = (session.dialect, &mut session.wire.out);
+    let selected = look(opened.join(), may, read_only, dialect, out);
+    // RFC 4314 §5.2; all flags are shared here.
+    let changes = Rights::INSERT | Rights::EXPUNGE | Rights::FLAGS;
+    let writable = !read_only && selected.rights.any(changes);
     if session.announces("CONDSTORE") {
         selected.tell_modseq(&mut session.wire.out, "Highest mod-sequence");
     }
@@ -42,10 +43,10 @@ pub(super) async fn select(
         }
     }
     Ok(Completed {
-        code: if read_only {
-            DoneCode::ReadOnly
-        } else {
+        code: if writable {
             DoneCode::ReadWrite
+        } else {
+            DoneCode::ReadOnly
         },
         text: if read_only {
             "EXAMINE completed"
@@ -59,7 +60,7 @@ pub(super) async fn select(
 /// Takes the first look and says what is there, both at one moment.
 fn look(
     member: pillarbox_store::Member,
-    rights: Rights,
+    (rights, acl): (Rights, Arc<Acl>),
     read_only: bool,
     dialect: Dialect,
     out: &mut Vec<u8>,
@@ -73,7 +74,11 @@ fn look(
         }
         false => Selected::new(member, &rows, read_only),
     };
-    let selected = Selected { rights, ..selected };
+    let selected = Selected {
+        rights,
+        acl,
+        ..selected
+    };
     encode::exists(out, selected.view.len());
     encode::recent(out, 0);
     selected.write_flags(rows.keywords(), out);

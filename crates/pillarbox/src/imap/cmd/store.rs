@@ -1,6 +1,6 @@
 //! STORE and UID STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3).
 
-use pillarbox_model::{Flag, ModSeq, NumberSet, SequenceSet};
+use pillarbox_model::{Flag, ModSeq, NumberSet, Rights, SequenceSet};
 use pillarbox_proto::imap::command::{FetchItem, StoreAction};
 use pillarbox_store::{FlagAction, FlagsSet};
 
@@ -25,9 +25,9 @@ pub(super) async fn store(
     change: Change<'_>,
     silent: bool,
 ) -> Outcome {
-    if session.selected()?.read_only {
-        return Err(Refusal::ReadOnly.into());
-    }
+    session.selected()?.admit(Rights::NONE)?;
+    let rights = session.selected()?.rights & Rights::FLAGS;
+    let flags = permitted(&change, rights)?;
     let uids = session.resolve(uid, set)?;
     let uids = session.curb(uids)?;
     if silent {
@@ -40,13 +40,14 @@ pub(super) async fn store(
     };
     let store = session.endpoint.storage.store.clone();
     let action = match change.action {
-        StoreAction::Replace => FlagAction::Replace,
+        StoreAction::Replace if rights == Rights::FLAGS => FlagAction::Replace,
+        StoreAction::Replace => FlagAction::ReplaceAmong(rights),
         StoreAction::Add => FlagAction::Add,
         StoreAction::Remove => FlagAction::Remove,
     };
     let since = change.unchanged_since.map(ModSeq);
     let done = store
-        .set_flags(mailbox.id(), &uids, action, change.flags, since)
+        .set_flags(mailbox.id(), &uids, action, &flags, since)
         .await?;
     tell(session, uid, &uids, &done, silent, since.is_some()).await?;
     let modified = session.selected()?.names(uid, &done.modified);
@@ -70,6 +71,17 @@ pub(super) async fn store(
         completed.text = "Some messages changed meanwhile and were left alone";
     }
     Ok(completed)
+}
+
+/// The flags that the user may change; others are passed over. Only where none is left, STORE fails (RFC 4314
+/// §4).
+fn permitted(change: &Change<'_>, rights: Rights) -> Result<Vec<Flag>, Refusal> {
+    let permitted = change.flags.iter().filter(|flag| rights.change(flag));
+    let permitted: Vec<Flag> = permitted.cloned().collect();
+    match rights.is_empty() || (permitted.is_empty() && !change.flags.is_empty()) {
+        true => Err(Refusal::NoPerm),
+        false => Ok(permitted),
+    }
 }
 
 /// Tells what became of the messages: their flags, or, where only these were to be left unsaid, their

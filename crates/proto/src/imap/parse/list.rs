@@ -106,6 +106,7 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<ListReturn> {
             ("SUBSCRIBED", &mut returns.subscribed),
             ("CHILDREN", &mut returns.children),
             ("SPECIAL-USE", &mut returns.special_use),
+            ("MYRIGHTS", &mut returns.my_rights),
         ];
         set_option(cursor, option, "Unknown return option")
     })?;

@@ -1,5 +1,6 @@
 //! From frames to commands.
 
+mod acl;
 mod fetch;
 mod list;
 mod mailbox;
@@ -161,6 +162,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"COPY", |c| message::copy(c, false, false)),
         (b"CREATE", mailbox::create),
         (b"DELETE", |c| mailbox_name(c).map(Command::Delete)),
+        (b"DELETEACL", acl::delete),
         (b"ENABLE", enable),
         (b"ESEARCH", search::esearch),
         (b"EXAMINE", |c| mailbox::select(c, true)),
@@ -168,18 +170,22 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"GETMETADATA", metadata::get),
         (b"GETQUOTA", quota::get_quota),
         (b"GETQUOTAROOT", quota::get_quota_root),
+        (b"GETACL", |c| mailbox_name(c).map(Command::GetAcl)),
         (b"ID", id),
         (b"LIST", list::list),
+        (b"LISTRIGHTS", acl::list),
         (b"LOGIN", login),
         (b"LSUB", list::lsub),
         (b"MOVE", |c| message::copy(c, false, true)),
         (b"NOTIFY", notify::notify),
+        (b"MYRIGHTS", |c| mailbox_name(c).map(Command::MyRights)),
         (b"RENAME", mailbox::rename),
         (b"SEARCH", |c| search::search(c, false)),
         (b"SELECT", |c| mailbox::select(c, false)),
         (b"SETMETADATA", metadata::set),
         (b"SETQUOTA", quota::set_quota),
         (b"SORT", |c| sort::sort(c, false)),
+        (b"SETACL", acl::set),
         (b"STATUS", mailbox::status),
         (b"STORE", |c| message::store(c, false)),
         (b"SUBSCRIBE", |c| mailbox_name(c).map(Command::Subscribe)),

@@ -1,6 +1,6 @@
 //! What is known of messages beside their rows.
 
-use pillarbox_model::{MailboxId, MailboxName, NumberSet};
+use pillarbox_model::{MailboxId, MailboxName, NumberSet, Rights};
 
 use super::all;
 use crate::suite::{Stage, message};
@@ -89,8 +89,14 @@ pub async fn copies_are_the_same_message_and_were_saved_when_they_came(stage: &m
     // Equal bytes, but nobody said that they are one message.
     assert!(before[0].email != before[1].email && before[0].thread == before[1].thread);
     let second = NumberSet::range(2..=2);
-    store.copy(inbox.id, &all(), other.id, false).await.unwrap();
-    store.copy(inbox.id, &second, other.id, true).await.unwrap();
+    store
+        .copy(inbox.id, &all(), other.id, false, Rights::ALL)
+        .await
+        .unwrap();
+    store
+        .copy(inbox.id, &second, other.id, true, Rights::ALL)
+        .await
+        .unwrap();
     drop(store);
     let same = |a: &Facts, b: &Facts| (a.email, a.thread) == (b.email, b.thread);
     for _ in 0..2 {

@@ -1,6 +1,6 @@
 //! Quotas (RFC 9208).
 
-use pillarbox_model::{NumberSet, PerResource, Resource};
+use pillarbox_model::{NumberSet, PerResource, Resource, Rights};
 
 use super::super::{Stage, message, name};
 use crate::{Error, Limit, MailboxInfo, Quota};
@@ -83,10 +83,15 @@ pub async fn copies_count_and_moves_do_not(stage: &mut Stage) {
     append(stage, &inbox, "123456").await.unwrap();
     let all = NumberSet::range(1..=u32::MAX);
     let store = stage.store().clone();
-    let copied = store.copy(inbox.id, &all, other.id, false).await;
+    let copied = store
+        .copy(inbox.id, &all, other.id, false, Rights::ALL)
+        .await;
     assert_eq!(over(copied), Some((Resource::Storage, 10)));
     allow(stage, Some(5), Some(0), None).await;
-    store.copy(inbox.id, &all, other.id, true).await.unwrap();
+    store
+        .copy(inbox.id, &all, other.id, true, Rights::ALL)
+        .await
+        .unwrap();
     let usage = quota(stage).await.usage;
     assert_eq!((usage.storage, usage.message), (6, 1));
     // Over its limit, it can still be tidied.
