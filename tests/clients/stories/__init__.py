@@ -2,7 +2,7 @@
 
 from . import (
     acme, curl, exim, fetchmail, getmail, imapclient, imapflow, imaplib, logins, mbsync, mutt,
-    offlineimap, postfix, roundcube, tls,
+    offlineimap, postfix, roundcube, thunderbird, tls,
 )
 
 ALL = {
@@ -21,6 +21,7 @@ ALL = {
     "postfix": postfix.tell,
     "exim": exim.tell,
     "roundcube": roundcube.tell,
+    "thunderbird": thunderbird.tell,
     "logins": logins.tell,
 }
 
@@ -28,4 +29,4 @@ ALL = {
 OWN = {"acme", "exim", "logins", "postfix", "tls"}
 
 # Those whose programs are large; they are told when they are named.
-LARGE = {"roundcube"}
+LARGE = {"roundcube", "thunderbird"}
