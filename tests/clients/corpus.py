@@ -75,6 +75,24 @@ def plain(count: int, seed: str) -> list[Message]:
     ]
 
 
+def threaded(number: int) -> Message:
+    """The `number`th (below 24) of messages in four threads, where each answers the one before."""
+    thread, answer = number % 4, number // 4
+    subject = ("Plan", "Bridge", "Übersicht", "Accounts")[thread]
+    references = "".join(f" <{thread}.{each}@corpus.example>" for each in range(answer))
+    answers = f"In-Reply-To:{references[references.rfind(' '):]}\r\nReferences:{references}\r\n"
+    day = f"{1 + number % 28:02} Jan 2019 10:{number:02}:00 +0000"
+    text = (
+        f"From: Sender {(7 * number) % 24:02} <s{number}@example.net>\r\n"
+        f"To: Alice <alice@example.org>\r\nDate: {day}\r\n"
+        f"Subject: {'Re: ' if answer else ''}{subject}\r\n"
+        f"Message-ID: <{thread}.{answer}@corpus.example>\r\n{answers if answer else ''}"
+        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Transfer-Encoding: 8bit\r\n\r\nNumber {number}: Grüße aus Köln.\r\n"
+    )
+    return Message(text.encode(), FIRST_DATE + number * 5417, frozenset())
+
+
 def complete(some: list[Message]) -> list[Message]:
     """Those of `some` whose header ends in a blank line: mbsync passes others over."""
     return [each for each in some if b"\r\n\r\n" in b"\r\n" + each.octets]

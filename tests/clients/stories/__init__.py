@@ -1,7 +1,7 @@
 """All stories by name; the longest first, so that the others fit beside it."""
 
 from . import (
-    acme, curl, exim, fetchmail, getmail, imapclient, imapflow, imaplib, logins, mbsync, mutt,
+    acme, aerc, curl, exim, fetchmail, getmail, imapclient, imapflow, imaplib, logins, mbsync, mutt,
     offlineimap, postfix, roundcube, thunderbird, tls,
 )
 
@@ -17,6 +17,7 @@ ALL = {
     "imapflow": imapflow.tell,
     "imapclient": imapclient.tell,
     "curl": curl.tell,
+    "aerc": aerc.tell,
     "tls": tls.tell,
     "postfix": postfix.tell,
     "exim": exim.tell,

@@ -52,11 +52,17 @@ async function lists(session) {
 
 async function fetches(session) {
     const keys = [];
-    const query = { uid: true, envelope: true, bodyStructure: true, flags: true, source: true };
+    const query = {
+        uid: true, envelope: true, bodyStructure: true, flags: true, source: true, threadId: true,
+    };
+    const ids = new Set();
     for await (const message of session.fetch('1:*', query)) {
         assert.ok(message.envelope && message.bodyStructure);
+        assert.ok(message.emailId && message.threadId);
+        ids.add(message.emailId);
         keys.push(keyOf(message.source));
     }
+    assert.equal(ids.size, task.messages.length);
     assert.deepEqual(keys, task.messages);
     const { content } = await session.download('1');
     const parts = [];
