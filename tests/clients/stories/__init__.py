@@ -1,8 +1,8 @@
 """All stories by name; the longest first, so that the others fit beside it."""
 
 from . import (
-    acme, aerc, curl, exim, fetchmail, getmail, imapclient, imapflow, imaplib, logins, mbsync, mutt,
-    offlineimap, postfix, roundcube, thunderbird, tls,
+    acme, aerc, curl, evolution, exim, fetchmail, getmail, imapclient, imapflow, imaplib, logins,
+    mbsync, mutt, offlineimap, postfix, roundcube, thunderbird, tls,
 )
 
 ALL = {
@@ -23,6 +23,7 @@ ALL = {
     "exim": exim.tell,
     "roundcube": roundcube.tell,
     "thunderbird": thunderbird.tell,
+    "evolution": evolution.tell,
     "logins": logins.tell,
 }
 
@@ -30,4 +31,4 @@ ALL = {
 OWN = {"acme", "exim", "logins", "postfix", "tls"}
 
 # Those whose programs are large; they are told when they are named.
-LARGE = {"roundcube", "thunderbird"}
+LARGE = {"evolution", "roundcube", "thunderbird"}
