@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::cursor::{Cursor, trim};
 use crate::envelope::push_envelope;
 use crate::header::Known;
-use crate::media::{Media, Param, Params, is_token, parse_disposition};
+use crate::media::{Media, Param, Params, is_token, joined, parse_disposition};
 use crate::nstring::{push_nstring, push_number, push_string};
 use crate::scan::{Kind, Part, Structure};
 
@@ -19,16 +19,44 @@ pub(crate) enum Form {
     Extended,
 }
 
+/// For whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Revision {
+    /// IMAP4rev1: parameters are as written, and a message/global is a part as any other.
+    Rev1,
+    /// IMAP4rev2: parameters are decoded (RFC 2231), and a message/global is told as a
+    /// message/rfc822 is (RFC 9051 §7.5.2).
+    Rev2,
+}
+
+/// Whether the two revisions say different things of the message.
+pub(crate) fn differs(message: &[u8], structure: &Structure) -> bool {
+    structure.parts().iter().any(|part| {
+        let starred = |known| {
+            let value = structure.field(message, part, known).unwrap_or_default();
+            value.contains(&b'*')
+        };
+        starred(Known::ContentType)
+            || starred(Known::ContentDisposition)
+            || is_global(structure.media(message, part).as_ref())
+    })
+}
+
+fn is_global(media: Option<&Media<'_>>) -> bool {
+    media.is_some_and(|media| media.is(b"message", b"global"))
+}
+
 /// Appends the structure of the part `index` and all that is within it.
 ///
-/// Types, parameters (RFC 2231 segments singly) and other values are as written; only a text
-/// without a character set is told as US-ASCII, which is what it means (RFC 2046 §4.1.2).
+/// Types, parameters and other values are as written, for [`Revision::Rev1`] RFC 2231 segments singly;
+/// only a text without a character set is told as US-ASCII, which is what it means (RFC 2046 §4.1.2).
 pub(crate) fn push_structure(
     out: &mut Vec<u8>,
     message: &[u8],
     structure: &Structure,
     index: usize,
     form: Form,
+    revision: Revision,
 ) {
     // Bounded recursion: the scanner opens at most `limit::MAX_DEPTH` containers.
     let Some(part) = structure.parts().get(index) else {
@@ -39,22 +67,23 @@ pub(crate) fn push_structure(
         structure,
         part,
         form,
+        revision,
     };
     out.push(b'(');
     if part.kind == Kind::Multipart {
         for child in structure.children(index) {
-            push_structure(out, message, structure, child, form);
+            push_structure(out, message, structure, child, form, revision);
         }
         writer.push_multipart(out);
     } else {
         writer.push_fields(out);
-        if part.kind == Kind::Message
+        if writer.opens_message()
             && let Some(inner) = structure.parts().get(index + 1)
         {
             out.push(b' ');
             push_envelope(out, message, structure, inner);
             out.push(b' ');
-            push_structure(out, message, structure, index + 1, form);
+            push_structure(out, message, structure, index + 1, form, revision);
         }
         writer.push_lines_and_extension(out);
     }
@@ -67,9 +96,24 @@ struct Writer<'a> {
     structure: &'a Structure,
     part: &'a Part,
     form: Form,
+    revision: Revision,
 }
 
 impl<'a> Writer<'a> {
+    /// Whether it is told as a message with an envelope and a body.
+    fn opens_message(&self) -> bool {
+        self.part.kind == Kind::Message
+            && (self.revision == Revision::Rev2 || !is_global(self.media().as_ref()))
+    }
+
+    /// `body-fld-param`
+    fn push_params(&self, out: &mut Vec<u8>, params: Params<'a>) {
+        match self.revision {
+            Revision::Rev1 => push_params(out, params),
+            Revision::Rev2 => push_params(out, joined(params).into_iter()),
+        }
+    }
+
     fn field(&self, known: Known) -> Option<&'a [u8]> {
         self.structure
             .field(self.message, self.part, known)
@@ -87,7 +131,10 @@ impl<'a> Writer<'a> {
         push_string(out, media.as_ref().map_or(b"mixed", |media| media.subtype));
         if self.form == Form::Extended {
             out.push(b' ');
-            push_params(out, media.into_iter().flat_map(|media| media.params));
+            match media {
+                Some(media) => self.push_params(out, media.params),
+                None => out.extend_from_slice(b"NIL"),
+            }
             self.push_common_extension(out);
         }
     }
@@ -101,8 +148,17 @@ impl<'a> Writer<'a> {
                 push_string(out, media.subtype);
                 out.push(b' ');
                 let meant = kind == Kind::Text && !has_charset(media.params.clone());
-                let us_ascii: Param<'_> = (b"charset", Cow::Borrowed(b"us-ascii"));
-                push_params(out, media.params.chain(meant.then_some(us_ascii)));
+                if meant {
+                    let us_ascii: Param<'_> = (b"charset", Cow::Borrowed(b"us-ascii"));
+                    let mut params = match self.revision {
+                        Revision::Rev1 => media.params.collect(),
+                        Revision::Rev2 => joined(media.params),
+                    };
+                    params.push(us_ascii);
+                    push_params(out, params.into_iter());
+                } else {
+                    self.push_params(out, media.params);
+                }
             }
             (None, Kind::Message) => out.extend_from_slice(b"\"message\" \"rfc822\" NIL"),
             (None, _) => {
@@ -134,7 +190,7 @@ impl<'a> Writer<'a> {
 
     /// `SP body-fld-lines` where the type has it, and `[SP body-ext-1part]`
     fn push_lines_and_extension(&self, out: &mut Vec<u8>) {
-        if matches!(self.part.kind, Kind::Text | Kind::Message) {
+        if self.part.kind == Kind::Text || self.opens_message() {
             out.push(b' ');
             push_number(out, self.part.lines);
         }
@@ -156,7 +212,7 @@ impl<'a> Writer<'a> {
                 out.push(b'(');
                 push_string(out, kind);
                 out.push(b' ');
-                push_params(out, params);
+                self.push_params(out, params);
                 out.push(b')');
             }
             None => out.extend_from_slice(b"NIL"),

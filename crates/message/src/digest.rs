@@ -1,6 +1,6 @@
 //! The digest: all that a store keeps of a message, so that FETCH, SORT and THREAD parse nothing.
 
-use crate::bodystructure::{Form, push_structure};
+use crate::bodystructure::{self, Form, Revision, push_structure};
 use crate::comparator::Comparator;
 use crate::envelope::push_envelope;
 use crate::parts::{self, PartIndex};
@@ -9,13 +9,13 @@ use crate::scan::{Structure, scan};
 use crate::sort::{SortKeys, sort_keys};
 
 /// The version of the encoded form. A digest of another version is made anew from the message.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Bytes before the sections: version, flags, zone, date, header length, and the ends of sections.
 const FIXED: usize = 1 + 1 + 2 + 8 + 4;
 
 /// The number of sections.
-const SECTIONS: usize = 13;
+const SECTIONS: usize = 15;
 
 const IS_REPLY: u8 = 1;
 const HAS_DATE: u8 = 2;
@@ -29,6 +29,10 @@ pub struct Digest {
     pub bodystructure: Vec<u8>,
     /// BODY, the form without extension data, ready to be sent.
     pub body: Vec<u8>,
+    /// BODYSTRUCTURE as IMAP4rev2 has it (RFC 9051 §7.5.2); empty if that is the same.
+    pub bodystructure_rev2: Vec<u8>,
+    /// BODY as IMAP4rev2 has it; empty if that is the same.
+    pub body_rev2: Vec<u8>,
     /// The length of the message's header in bytes, its blank line included.
     pub header_len: u32,
     /// The index of parts; read it with [`PartIndex`].
@@ -50,18 +54,25 @@ fn digest_of(message: &[u8], structure: &Structure) -> Digest {
     let root = &structure.parts()[0];
     let mut envelope = Vec::with_capacity(512);
     push_envelope(&mut envelope, message, structure, root);
-    let mut bodystructure = Vec::with_capacity(256);
-    push_structure(&mut bodystructure, message, structure, 0, Form::Extended);
-    let mut body = Vec::with_capacity(bodystructure.len());
-    push_structure(&mut body, message, structure, 0, Form::Basic);
+    let told = |form, revision| {
+        let mut out = Vec::with_capacity(256);
+        push_structure(&mut out, message, structure, 0, form, revision);
+        out
+    };
+    let rev2 = |form| match bodystructure::differs(message, structure) {
+        true => told(form, Revision::Rev2),
+        false => Vec::new(),
+    };
     let parts = parts::encode(message, structure);
     let preview = PartIndex::new(&parts)
         .map(|index| preview(message, &index))
         .unwrap_or_default();
     Digest {
         envelope,
-        bodystructure,
-        body,
+        bodystructure: told(Form::Extended, Revision::Rev1),
+        body: told(Form::Basic, Revision::Rev1),
+        bodystructure_rev2: rev2(Form::Extended),
+        body_rev2: rev2(Form::Basic),
         header_len: root.header.len(),
         sort: sort_keys(message, structure, root, Comparator::default()),
         preview,
@@ -114,6 +125,8 @@ impl Digest {
             sort.display_from.as_bytes(),
             sort.display_to.as_bytes(),
             self.preview.as_bytes(),
+            &self.bodystructure_rev2,
+            &self.body_rev2,
         ]
     }
 }
@@ -158,14 +171,21 @@ impl<'a> DigestRef<'a> {
         self.section(0)
     }
 
-    /// BODYSTRUCTURE, ready to be sent.
-    pub fn bodystructure(&self) -> &'a [u8] {
-        self.section(1)
+    /// BODYSTRUCTURE, ready to be sent, as IMAP4rev1 has it or as IMAP4rev2 does.
+    pub fn bodystructure(&self, rev2: bool) -> &'a [u8] {
+        self.by_revision(1, 13, rev2)
     }
 
     /// BODY, the form without extension data, ready to be sent.
-    pub fn body(&self) -> &'a [u8] {
-        self.section(2)
+    pub fn body(&self, rev2: bool) -> &'a [u8] {
+        self.by_revision(2, 14, rev2)
+    }
+
+    fn by_revision(&self, rev1: usize, rev2: usize, wanted: bool) -> &'a [u8] {
+        match self.section(rev2) {
+            different if wanted && !different.is_empty() => different,
+            _ => self.section(rev1),
+        }
     }
 
     /// The index of parts.

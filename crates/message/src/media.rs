@@ -1,6 +1,7 @@
 //! Media types, dispositions and their parameters (RFC 2045 §5.1, RFC 2183, RFC 2231).
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::charset;
 use crate::cursor::{Cursor, is_space, push_unfolded, trim};
@@ -203,6 +204,63 @@ pub(crate) fn decode_params(params: Params<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The parameters as IMAP4rev2 has them told (RFC 9051 §7.5.2): segments are joined where the first
+/// stood, `name*0` and `name*1` to `name`, and what has a character set to `name*` in UTF-8. What
+/// can't be decoded, and all else, stays as written.
+pub(crate) fn joined(params: Params<'_>) -> Vec<Param<'_>> {
+    let written: Vec<Param<'_>> = params.collect();
+    let mut told = Vec::with_capacity(written.len());
+    let mut groups: HashMap<Vec<u8>, Vec<Segment<'_>>> = HashMap::new();
+    for param in written.iter().filter(|(name, _)| name.contains(&b'*')) {
+        let segment = Segment::new(param.clone());
+        groups
+            .entry(segment.name.clone())
+            .or_default()
+            .push(segment);
+    }
+    for param in written {
+        if !param.0.contains(&b'*') {
+            told.push(param);
+            continue;
+        }
+        // The first segment finds all of them, the others find nothing.
+        let base = Segment::new(param.clone()).name;
+        match groups.get(&base).map(|segments| is_decodable(segments)) {
+            Some(true) => {
+                let segments = groups.remove(&base).unwrap_or_default();
+                told.push(join(param.0, segments));
+            }
+            Some(false) => told.push(param),
+            None => {}
+        }
+    }
+    told
+}
+
+/// Whether the character set is one that we know, if there is one.
+fn is_decodable(segments: &[Segment<'_>]) -> bool {
+    segments
+        .iter()
+        .filter(|s| s.extended && s.number == 0)
+        .all(|first| {
+            let mut quotes = first.value.splitn(3, |&b| b == b'\'');
+            match (quotes.next(), quotes.nth(1)) {
+                (Some(label), Some(_)) => label.is_empty() || charset::is_known(label),
+                _ => false,
+            }
+        })
+}
+
+/// One parameter of its segments; `name` is that of one of them, as written.
+fn join<'a>(name: &'a [u8], mut segments: Vec<Segment<'a>>) -> Param<'a> {
+    segments.sort_by_key(|segment| segment.number);
+    let star = name.iter().position(|&b| b == b'*').unwrap_or(name.len());
+    let extended = segments.iter().any(|segment| segment.extended);
+    // A name that is extended keeps its first star.
+    let told = &name[..star + usize::from(extended)];
+    (told, Cow::Owned(join_segments(&segments).into_bytes()))
+}
+
 /// The value of one parameter as text; see [`decode_params`].
 pub(crate) fn param(params: Params<'_>, name: &str) -> Option<String> {
     // Nearly always the parameter is there in one piece.
@@ -329,6 +387,46 @@ mod tests {
             "te\u{fc}xt/plain",
         ] {
             assert!(Media::parse(value.as_bytes()).is_none(), "{value}");
+        }
+    }
+
+    #[test]
+    fn imap4rev2_has_segments_joined_and_decoded() {
+        for (value, expected) in [
+            ("a/b; name=x; size=3", &[("name", "x"), ("size", "3")][..]),
+            (
+                "a/b; Baz*1=d; baz*0=\"c \"; x=y; baz*2=e",
+                &[("Baz", "c de"), ("x", "y")],
+            ),
+            (
+                "a/b; foo*0*=iso-8859-1''%e4; foo*1*=%F6; foo*2=z",
+                &[("foo*", "\u{e4}\u{f6}z")],
+            ),
+            (
+                "a/b; name=x; name*=utf-8'de'%c3%a4",
+                &[("name", "x"), ("name*", "\u{e4}")],
+            ),
+            ("a/b; foo*=x-unheard''%e4", &[("foo*", "x-unheard''%e4")]),
+            (
+                "a/b; foo*0*=x-unheard''%e4; foo*1=b",
+                &[("foo*0*", "x-unheard''%e4"), ("foo*1", "b")],
+            ),
+            ("a/b; foo*=bare", &[("foo*", "bare")]),
+            ("a/b; *0=a; *=b", &[("*0", "a"), ("*", "b")]),
+        ] {
+            let media = Media::parse(value.as_bytes()).expect("a media type");
+            let told: Vec<_> = joined(media.params)
+                .into_iter()
+                .map(|(name, value)| {
+                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    (text(name), text(&value))
+                })
+                .collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect();
+            assert_eq!(told, expected, "{value}");
         }
     }
 

@@ -63,7 +63,7 @@ pub enum Kind {
     /// A multipart; the parts that follow in the subtree, one level down, are its children. It has
     /// at least one.
     Multipart,
-    /// A message/rfc822; the next part is the message in it.
+    /// A message/rfc822 or message/global (RFC 6532 §3.7); the next part is the message in it.
     Message,
 }
 
@@ -263,7 +263,7 @@ impl<'a> Scanner<'a> {
             Kind::Text
         } else if media.kind.eq_ignore_ascii_case(b"multipart") {
             Kind::Multipart
-        } else if media.is(b"message", b"rfc822") {
+        } else if media.is(b"message", b"rfc822") || media.is(b"message", b"global") {
             Kind::Message
         } else {
             Kind::Leaf

@@ -152,3 +152,48 @@ fn disposition_alone() {
             ("en") NIL)"#,
     );
 }
+
+/// RFC 9051 §7.5.2: what IMAP4rev2 has decoded, and where it looks into a message/global.
+#[test]
+fn imap4rev2_has_parameters_decoded_and_looks_into_message_global() {
+    let message = common::crlf(
+        "Content-Type: multipart/mixed; boundary=b\n\
+          \n\
+          --b\n\
+          Content-Type: application/pdf; name*0=\"a \"; name*1=b.pdf\n\
+          Content-Disposition: attachment; filename*=utf-8''%c3%a4.pdf\n\
+          \n\
+          x\n\
+          --b\n\
+          Content-Type: message/global\n\
+          \n\
+          Subject: \u{e4}\n\
+          \n\
+          y\n\
+          --b--\n"
+            .as_bytes(),
+    );
+    let made = pillarbox_message::digest(&message);
+    let encoded = made.encode();
+    let stored = pillarbox_message::DigestRef::new(&encoded).expect("a digest");
+    let told = |rev2| String::from_utf8(stored.bodystructure(rev2).to_vec()).expect("UTF-8");
+    assert_eq!(
+        told(false),
+        "((\"application\" \"pdf\" (\"name*0\" \"a \" \"name*1\" \"b.pdf\") NIL NIL \"7bit\" 1 NIL \
+         (\"attachment\" (\"filename*\" \"utf-8''%c3%a4.pdf\")) NIL NIL)(\"message\" \"global\" NIL \
+         NIL NIL \"7bit\" 16 NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"
+    );
+    assert_eq!(
+        told(true),
+        "((\"application\" \"pdf\" (\"name\" \"a b.pdf\") NIL NIL \"7bit\" 1 NIL \
+         (\"attachment\" (\"filename*\" {6}\r\n\u{e4}.pdf)) NIL NIL)(\"message\" \"global\" NIL NIL \
+         NIL \"7bit\" 16 (NIL {2}\r\n\u{e4} NIL NIL NIL NIL NIL NIL NIL NIL) (\"text\" \"plain\" \
+         (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 1 NIL NIL NIL NIL) 3 NIL NIL NIL NIL) \
+         \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"
+    );
+    let text = String::from_utf8_lossy(stored.body(true));
+    assert!(text.contains("(\"name\" \"a b.pdf\")") && !text.contains("filename"));
+    // Most messages have nothing of the kind, and are not told of twice.
+    let plain = pillarbox_message::digest(b"Content-Type: text/plain; x=y\r\n\r\nx");
+    assert!(plain.bodystructure_rev2.is_empty() && plain.body_rev2.is_empty());
+}

@@ -82,6 +82,7 @@ fn imap(block: ImapBlock, common: Common, places: &Arc<Places>) -> Handler {
         tls: common.tls,
         insecure_auth: block.insecure_auth,
         sasl_login: block.sasl_login,
+        withheld: block.withheld,
         io_debug: common.io_debug,
         io_errors: common.io_errors,
         login: block.login,

@@ -10,6 +10,7 @@ use crate::auth::Cache;
 use crate::auth::login::Login;
 use crate::endpoint::{EndpointKind, Protocol};
 use crate::imap::directives::{DIRECTIVES, limits};
+use crate::imap::withhold::Withheld;
 use crate::module::Built;
 use crate::net::TlsSettings;
 use crate::normalize::Normalize;
@@ -33,6 +34,8 @@ pub struct ImapBlock {
     pub insecure_auth: bool,
     /// Offer the mechanism LOGIN.
     pub sasl_login: bool,
+    /// Extensions that some clients are not told of.
+    pub withheld: Withheld,
     /// Who may in, and as what account.
     pub login: Arc<Login>,
     /// How to reach them.
@@ -53,9 +56,11 @@ fn build<'t>(
     let storage = bound.node("storage").map(|node| assembly.storage(node));
     let storage = keep(storage.transpose(), errors).flatten().flatten();
     let admins = keep(admins(bound), errors);
+    let withheld = keep(withheld(assembly, bound), errors);
     Some(ImapBlock {
         insecure_auth: bound.flag("insecure_auth") || matches!(tls, TlsSettings::Off),
         sasl_login: bound.flag("sasl_login"),
+        withheld: withheld?,
         login: Arc::new(login?),
         admins: admins?,
         admin_contact: bound.text("admin_contact").map(Into::into),
@@ -75,6 +80,18 @@ fn admins(bound: &Bound<'_>) -> Built<Box<[Box<str>]>> {
         }
     }
     Ok(admins.into())
+}
+
+/// What some clients are not told of.
+fn withheld<'t>(assembly: &mut Assembly<'t>, bound: &Bound<'t>) -> Built<Withheld> {
+    let mut errors = Vec::new();
+    let withheld = keep(Withheld::build(bound), &mut errors);
+    let map = bound.node("withhold_map").map(|node| assembly.table(node));
+    let by_account = keep(map.transpose(), &mut errors).flatten();
+    match withheld {
+        Some(withheld) if errors.is_empty() => Ok(withheld.by_account(by_account)),
+        _ => Err(errors),
+    }
 }
 
 /// Without random numbers there is no cache, and all else goes on.

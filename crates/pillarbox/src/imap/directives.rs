@@ -66,6 +66,23 @@ pub const DIRECTIVES: &[Directive] = &[
         "A URI of how to reach whoever runs the server, as in `mailto:postmaster@example.org`. Clients read \
          it as the annotation `/shared/admin` (RFC 5464).",
     ),
+    Directive::new(
+        "withhold",
+        Kind::Custom,
+        "",
+        "Extensions (names as in CAPABILITY) that are neither announced nor enabled, for clients that get \
+         them wrong: `withhold NAME...` from all clients of the endpoint, `withhold NAME... { client FIELD \
+         PATTERN }` from those that say with ID that they are of some kind; letters compare without case, \
+         and `*` stands for anything. Of several `client` lines all have to match.",
+    )
+    .repeat(),
+    Directive::new(
+        "withhold_map",
+        Kind::Module("table"),
+        "",
+        "A table from names of storage accounts to the extensions that are withheld from their clients, \
+         with spaces or commas between.",
+    ),
     endpoint::MAX_CONNECTIONS,
     Directive::new(
         "max_connections_per_user",

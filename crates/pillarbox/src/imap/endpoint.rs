@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Session;
 use super::places::Places;
+use super::withhold::Withheld;
 use crate::auth::login::Login;
 use crate::log::{Fields, Logger, Text};
 use crate::net::Connection;
@@ -24,6 +25,8 @@ pub struct Endpoint {
     pub insecure_auth: bool,
     /// Whether AUTH=LOGIN is offered.
     pub sasl_login: bool,
+    /// Extensions that some clients are not told of.
+    pub withheld: Withheld,
     /// Write all commands and responses to the log, credentials aside.
     pub io_debug: bool,
     /// Log errors of reading and writing.

@@ -383,12 +383,18 @@ async fn fetch_one(
 type Message<'a> = (u32, &'a Row, Option<&'a Facts>);
 
 /// Writes an item that is kept ready in the digest. Without one, none but a lazy PREVIEW is asked for.
-fn write_digest(fetch: &mut Fetch<'_>, item: &FetchItem<'_>, digest: Option<&DigestRef<'_>>) {
+fn write_digest(
+    fetch: &mut Fetch<'_>,
+    item: &FetchItem<'_>,
+    digest: Option<&DigestRef<'_>>,
+    dialect: Dialect,
+) {
+    let rev2 = dialect.rev2;
     match (item, digest) {
-        (FetchItem::Envelope, Some(digest)) => fetch.raw("ENVELOPE", digest.envelope()),
-        (FetchItem::Body, Some(digest)) => fetch.raw("BODY", digest.body()),
+        (FetchItem::Envelope, Some(digest)) => fetch.raw("ENVELOPE", digest.envelope(), dialect),
+        (FetchItem::Body, Some(digest)) => fetch.raw("BODY", digest.body(rev2), dialect),
         (FetchItem::BodyStructure, Some(digest)) => {
-            fetch.raw("BODYSTRUCTURE", digest.bodystructure());
+            fetch.raw("BODYSTRUCTURE", digest.bodystructure(rev2), dialect);
         }
         (FetchItem::Preview { .. }, digest) => fetch.preview(digest.map(DigestRef::preview)),
         _ => {}
@@ -402,10 +408,11 @@ async fn write_message(
     digest: Option<&DigestRef<'_>>,
     bytes: &Bytes,
 ) -> Result<(), Halt> {
+    let dialect = session.dialect;
     let mailbox = session.selected()?.member.mailbox().clone();
-    let mut fetch = Fetch::begin(&mut session.wire.out, seq, session.dialect);
+    let mut fetch = Fetch::begin(&mut session.wire.out, seq, dialect);
     for (item, label) in plan.items.iter().zip(&plan.labels) {
-        write_digest(&mut fetch, item, digest);
+        write_digest(&mut fetch, item, digest, dialect);
         let Some(parts) = digest.filter(|_| needs_bytes(item)) else {
             let rows = mailbox.read();
             // Flags as they are now: this command may have set \Seen.

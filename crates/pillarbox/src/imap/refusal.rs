@@ -50,6 +50,12 @@ pub(crate) enum Refusal {
     Charset,
     /// A part in an encoding that nobody here knows (RFC 3516 §4.3).
     UnknownEncoding,
+    /// No language of those that were asked for is spoken (RFC 5255 §3.2).
+    Language,
+    /// No comparator of those that were asked for is known (RFC 5255 §4.9).
+    Comparator,
+    /// The name is no mailbox, and there are some below it (RFC 9051 §6.3.5).
+    HasChildren,
     /// A special use that can't be given (RFC 6154 §3).
     UseAttribute,
     /// What is asked can never be done.
@@ -142,6 +148,9 @@ impl Refusal {
                 Code::UnknownCte,
                 "A part has an unknown content transfer encoding",
             ),
+            Self::Language => bad(None, "None of these languages is spoken here").into_no(),
+            Self::Comparator => no(Code::BadComparator, "None of these comparators is known"),
+            Self::HasChildren => no(Code::HasChildren, "There are mailboxes below that name"),
             Self::UseAttribute => no(Code::UseAttr, "That special use can't be given"),
             Self::Cannot(text) => no(Code::Cannot, *text),
             Self::NotThere(text) => no(Code::NonExistent, *text),

@@ -14,6 +14,7 @@ use pillarbox_proto::sasl::Mechanism;
 use pillarbox_store::{Account, Member, Rows};
 use tokio::time::Instant;
 
+use super::language::Language;
 use super::news::News;
 use super::notify::{self, Notify};
 use super::places::Place;
@@ -36,6 +37,12 @@ pub(crate) struct Session {
     pub(super) user: Option<User>,
     pub(super) selected: Option<Selected>,
     pub(super) dialect: Dialect,
+    /// What people are spoken to in.
+    pub(super) language: Language,
+    /// Extensions that this client is not told of, by whatever reason.
+    pub(super) withheld: Vec<&'static str>,
+    /// Those of them that are withheld from the account.
+    pub(super) withheld_from_account: Vec<&'static str>,
     /// Of annotations, if the client wants to hear them.
     pub(super) news: Option<Box<News>>,
     /// How SEARCH, SORT and THREAD compare texts (RFC 5255 §4).
@@ -197,6 +204,9 @@ impl Session {
             }));
         }
         Self {
+            language: Language::default(),
+            withheld: endpoint.withheld.for_client(&[]),
+            withheld_from_account: Vec::new(),
             endpoint,
             wire,
             secure: connection.tls.is_some(),
@@ -431,7 +441,9 @@ impl Session {
                 }
                 let wire = refusal.wire();
                 let out = &mut self.wire.out;
-                encode::tagged(out, tag, wire.status, wire.code.as_ref(), &wire.text);
+                let text = self.language.phrase(&wire.text);
+                let wording = self.language.wording(&text);
+                encode::tagged(out, tag, wire.status, wire.code.as_ref(), wording);
                 self.note(name, &refusal, matches!(wire.status, Status::Bad));
             }
         }
@@ -491,7 +503,9 @@ impl Session {
         } else {
             done.text
         };
-        encode::tagged(&mut self.wire.out, tag, Status::Ok, code.as_ref(), text);
+        let text = self.language.phrase(text);
+        let wording = self.language.wording(&text);
+        encode::tagged(&mut self.wire.out, tag, Status::Ok, code.as_ref(), wording);
     }
 
     /// Failures of the server are logged; errors of the client are counted.
@@ -525,7 +539,8 @@ impl Session {
 
     /// Says BYE, and that this was the last thing said.
     pub(super) fn say_bye(&mut self, code: Option<&Code<'_>>, text: &str) {
-        encode::bye(&mut self.wire.out, code, text);
+        let text = self.language.phrase(text);
+        encode::bye(&mut self.wire.out, code, self.language.wording(&text));
         self.leaving = true;
     }
 
@@ -549,7 +564,7 @@ impl Session {
         self.facts(&[]).announces(extension)
     }
 
-    fn facts<'a>(&self, mechanisms: &'a [&'a str]) -> Facts<'a> {
+    fn facts<'a>(&'a self, mechanisms: &'a [&'a str]) -> Facts<'a> {
         Facts {
             starttls: !self.secure && self.endpoint.tls.is_some(),
             login_disabled: !self.takes_credentials(),
@@ -558,7 +573,7 @@ impl Session {
             append_limit: Some(self.append_limit()),
             message_limit: self.endpoint.limits.messages,
             save_limit: self.endpoint.limits.saved_messages,
-            withheld: &[],
+            withheld: &self.withheld,
         }
     }
 
@@ -578,8 +593,10 @@ impl Session {
         }
     }
 
-    /// From now on the bytes are under TLS.
+    /// From now on the bytes are under TLS. Who asked for a language in clear has to ask again (RFC 5255
+    /// §3.1): somebody else may have asked.
     pub(super) fn secured(&mut self, facts: &TlsFacts) {
+        self.language = Language::default();
         self.secure = true;
         self.origin = Arc::new(origin(self.origin.peer.clone(), Some(facts)));
     }

@@ -59,8 +59,8 @@ impl Session {
             // from which the next goes on.
             return Ok(());
         }
-        // After NOTIFY, flags are told with the UID (RFC 5465 §5.1).
-        let uid = (notify || dialect.condstore) && !dialect.uid_only;
+        // In IMAP4rev2 (RFC 9051 §7.5.2) and after NOTIFY (RFC 5465 §5.1), flags are told with the UID.
+        let uid = (notify || dialect.condstore || dialect.rev2) && !dialect.uid_only;
         let known_to = selected.told_uids;
         let Some(news) = selected.take_in(&mailbox.read(), expunge_allowed) else {
             self.say_bye(None, "Too much was expunged meanwhile, connect again");
@@ -77,7 +77,9 @@ impl Session {
         }
         if news.came {
             encode::exists(&mut self.wire.out, selected.view.len());
-            encode::recent(&mut self.wire.out, 0);
+            if !dialect.rev2 {
+                encode::recent(&mut self.wire.out, 0);
+            }
         }
         let untold = news.untold.filter(|_| wants_flags);
         let mut untold = untold.map(|untold| Untold {

@@ -461,3 +461,13 @@ async fn uids_of_what_was_added_copied_and_removed() {
     assert!(lines.contains(&"* 1 EXPUNGE".to_owned()), "{lines:?}");
     client.sees("UID SEARCH ALL", &["* SEARCH 3 4 5 6"]).await;
 }
+
+crate::dialect::also_in_rev2!(
+    refusals_say_why,
+    messages_that_others_expunged_are_named_as_the_reason,
+    extended_searches,
+    extended_lists,
+    special_uses_and_statuses_with_lists,
+    sections_and_pieces_of_them,
+    uids_of_what_was_added_copied_and_removed,
+);

@@ -405,3 +405,19 @@ async fn leaving_a_mailbox_for_another_is_told() {
         "{lines:?}"
     );
 }
+
+crate::dialect::also_in_rev2!(
+    selecting_tells_where_the_mailbox_is_whether_asked_or_not,
+    whoever_asks_for_mod_sequences_is_told_of_them_from_then_on,
+    who_never_asked_is_told_no_mod_sequence,
+    c19_silence_does_not_hide_the_new_mod_sequence,
+    c19_what_changed_meanwhile_is_left_alone_and_told,
+    c19_with_messages_that_are_gone_the_answer_is_no_with_those_that_changed,
+    c19_of_two_who_race_on_a_condition_exactly_one_wins,
+    changedsince_gives_what_changed_and_its_mod_sequence,
+    c20_reading_tells_the_mod_sequence_that_it_made,
+    a_search_for_mod_sequences_tells_the_highest_it_found,
+    copies_and_new_messages_come_after_everything_before,
+    c20_no_mod_sequence_covers_an_expunge_that_waits,
+    leaving_a_mailbox_for_another_is_told,
+);

@@ -22,6 +22,7 @@ use pillarbox_store::blobs::{Options, Pack};
 use pillarbox_store::sqlite::{Engine, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::dialect::{Dialect, Listener};
 use crate::judge::judge;
 
 /// A server with an empty store.
@@ -98,6 +99,7 @@ impl Server {
             stream: Box::new(near),
             unread: Vec::new(),
             tags: 0,
+            listener: Listener::default(),
         };
         assert!(
             client
@@ -108,10 +110,21 @@ impl Server {
         client
     }
 
-    /// Connects and logs in.
+    /// Connects and logs in; enables what the test's dialect needs.
     pub(crate) async fn login(&self, user: &str) -> Client {
+        self.login_in(Dialect::here(), user).await
+    }
+
+    /// As [`Self::login`], for a session of that dialect.
+    pub(crate) async fn login_in(&self, dialect: Dialect, user: &str) -> Client {
         let mut client = self.connect().await;
         client.ok(&format!("LOGIN {user} secret")).await;
+        if dialect == Dialect::Rev2 {
+            client.listener.translate();
+            client.send("enable ENABLE IMAP4rev2\r\n").await;
+            let lines = client.until("enable").await;
+            assert_eq!(lines, ["* ENABLED IMAP4rev2", "OK ENABLE completed"]);
+        }
         client
     }
 
@@ -150,6 +163,7 @@ fn endpoint(storage: Storage) -> Endpoint {
         tls: None,
         insecure_auth: true,
         sasl_login: true,
+        withheld: Default::default(),
         io_debug: false,
         io_errors: false,
         login: Arc::new(Login {
@@ -172,6 +186,7 @@ pub(crate) struct Client {
     stream: Box<dyn Stream>,
     unread: Vec<u8>,
     tags: u32,
+    listener: Listener,
 }
 
 impl Client {
@@ -196,6 +211,7 @@ impl Client {
 
     /// Sends bytes as they are.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.listener.sent(bytes.as_ref());
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
@@ -203,6 +219,7 @@ impl Client {
     pub(crate) async fn say(&mut self, command: &str) -> Vec<String> {
         self.tags += 1;
         let tag = format!("t{}", self.tags);
+        self.listener.afresh();
         self.send(format!("{tag} {command}\r\n")).await;
         self.until(&tag).await
     }
@@ -271,6 +288,17 @@ impl Client {
 
     /// The next line; literals in it are part of it.
     pub(crate) async fn line(&mut self) -> String {
+        loop {
+            if let Some(line) = self.listener.told.pop_front() {
+                return line;
+            }
+            let line = self.said().await;
+            self.listener.heard(line);
+        }
+    }
+
+    /// The next line, as the server said it.
+    async fn said(&mut self) -> String {
         let (mut line, mut raw) = (String::new(), Vec::new());
         loop {
             let piece = self.piece().await;

@@ -49,11 +49,23 @@ const NEWER: &[(&str, &str)] = &[
         r"^\* UIDBATCHES \(TAG <text>\)(?: <n>:<n>(?:,<n>:<n>)*)?(\r\n)$",
         "* OK UIDBATCHES${1}",
     ),
+    // RFC 9051 §7.5.2: a message/global that is told with an envelope.
+    (
+        r#""message" "global" (NIL|\([^()]*\)) (NIL|<text>) (NIL|<text>) (<text> <n>) \("#,
+        "\"message\" \"rfc822\" ${1} ${2} ${3} ${4} (",
+    ),
     // RFC 5255 §3.3.
     (
-        r"^\* LANGUAGE \(<text>(?: <text>)*\)(\r\n)$",
+        r"^\* LANGUAGE \((?:<text>|<atom>)(?: (?:<text>|<atom>))*\)(\r\n)$",
         "* OK LANGUAGE${1}",
     ),
+    // RFC 5255 §4.8.
+    (
+        r"^\* COMPARATOR <atom>(?: \(<atom>(?: <atom>)+\))?(\r\n)$",
+        "* OK COMPARATOR${1}",
+    ),
+    // What LIST was called before RFC 6154.
+    (r"^\* XLIST ", "* LIST "),
 ];
 
 /// Response codes that imap-codec takes for any text, and what may follow their words.
@@ -75,6 +87,8 @@ const CODES: &[(&str, &str)] = &[
     ("PRIVACYREQUIRED", ""),
     ("SERVERBUG", ""),
     ("UNAVAILABLE", ""),
+    // RFC 5255 §4.9.
+    ("BADCOMPARATOR", ""),
     // RFC 4315 §3 after MULTIAPPEND.
     ("APPENDUID", " <n> <set>"),
     // RFC 4469 §4.2, RFC 5182 §2.1, RFC 6154 §3, RFC 9051 §7.1.

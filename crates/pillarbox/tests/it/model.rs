@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::dialect::Dialect;
 use crate::harness::{Client, Server};
 
 const SESSIONS: usize = 3;
@@ -213,8 +214,11 @@ impl World {
     async fn new() -> Self {
         let server = Server::start();
         let mut sessions = Vec::new();
-        for _ in 0..SESSIONS {
-            let mut client = server.inbox("ann").await;
+        for nth in 0..SESSIONS {
+            // One of them speaks IMAP4rev2 with the server.
+            let dialect = [Dialect::Rev1, Dialect::Rev2][nth % 2];
+            let mut client = server.login_in(dialect, "ann").await;
+            client.ok("SELECT INBOX").await;
             client.say("CREATE away").await;
             sessions.push(Session {
                 client,

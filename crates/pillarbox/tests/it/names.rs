@@ -123,3 +123,8 @@ async fn no_nul_reaches_a_client() {
         .await;
     assert!(lines.iter().all(|line| !line.contains('\0')), "{lines:?}");
 }
+
+crate::dialect::also_in_rev2!(
+    patterns_without_end_are_refused_and_hostile_ones_are_answered,
+    no_nul_reaches_a_client,
+);

@@ -220,3 +220,14 @@ async fn c38_names_can_not_forge_responses() {
         )
         .await;
 }
+
+crate::dialect::also_in_rev2!(
+    c08_a_name_never_carries_old_uids_again,
+    c09_inbox_stays_when_renamed_and_has_one_spelling,
+    c12_a_mailbox_may_be_called_nil,
+    c31_list_and_subscriptions,
+    c32_a_deleted_mailbox_ends_the_sessions_in_it,
+    c32_leaving_a_deleted_mailbox_is_no_error,
+    c32_a_renamed_mailbox_stays_selected,
+    c38_names_can_not_forge_responses,
+);

@@ -359,3 +359,22 @@ async fn c16_malformed_nesting_is_stored_and_told() {
         assert!(lines[0].contains(&mail), "{uid}");
     }
 }
+
+crate::dialect::also_in_rev2!(
+    c07_uids_never_come_back,
+    c12_absent_empty_and_nil,
+    c13_groups_in_envelopes,
+    c15_section_numbers,
+    c18_header_fields_are_the_original_bytes,
+    c21_moves_tell_copyuid_before_expunge,
+    c22_copyuid_is_in_pairs,
+    c24_searches_find_substrings_of_decoded_text,
+    c25_dates_are_compared_as_written,
+    c26_keywords_are_announced_and_bounded,
+    c26_examined_mailboxes_do_not_change,
+    c30_a_broken_off_append_leaves_nothing,
+    c30_several_messages_are_appended_together_or_not_at_all,
+    c34_hostile_lines_end_in_bad_and_then_in_bye,
+    c14_a_multipart_without_parts_still_has_a_structure,
+    c16_malformed_nesting_is_stored_and_told,
+);

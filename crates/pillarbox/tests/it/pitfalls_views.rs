@@ -324,3 +324,20 @@ async fn c39_an_empty_saved_result_is_no_error() {
     client.sees("EXPUNGE", &["* 1 EXPUNGE"]).await;
     client.sees("FETCH $ UID", &[]).await;
 }
+
+crate::dialect::also_in_rev2!(
+    c01_numbers_stay_until_the_client_is_told,
+    c02_no_expunge_during_fetch_store_search,
+    c03_expunged_messages_are_served_and_not_changed,
+    c04_what_was_never_announced_never_leaves,
+    c05_selecting_again_forgets_what_was_not_told,
+    c06_pipelined_commands_do_what_single_ones_do,
+    c27_nothing_is_recent,
+    c28_flags_of_two_sessions_both_survive,
+    c28_silence_hides_only_the_own_change,
+    c29_what_sets_seen_and_what_does_not,
+    c33_commands_may_follow_done_at_once,
+    c37_a_client_that_does_not_read_hinders_nobody,
+    c39_sets_count_down_and_past_the_end,
+    c39_an_empty_saved_result_is_no_error,
+);

@@ -286,3 +286,16 @@ async fn passwords_in_clear_are_refused_where_tls_is_asked_for() {
         .await;
     client.refused("SELECT INBOX", "BAD").await;
 }
+
+crate::dialect::also_in_rev2!(
+    a_message_comes_back_as_it_was_appended,
+    fetching_a_body_marks_it_seen_and_says_so,
+    what_one_expunges_the_other_reads_until_told,
+    idle_tells_at_once,
+    pipelined_commands_run_in_order,
+    refused_messages_never_become_commands,
+    a_large_message_streams_through,
+    mailboxes_come_and_go,
+    copies_and_moves_tell_their_uids,
+    searches_look_at_decoded_text,
+);

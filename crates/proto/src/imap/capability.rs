@@ -26,6 +26,7 @@ const fn early(name: &'static str, rfc: u32) -> Extension {
 /// Not in here either: what depends on more than the state (LITERAL+, APPENDLIMIT, AUTH=, STARTTLS,
 /// LOGINDISABLED).
 pub static EXTENSIONS: &[Extension] = &[
+    early("IMAP4rev2", 9051),
     early("SASL-IR", 4959),
     early("ID", 2971),
     early("ENABLE", 5161),
@@ -60,6 +61,11 @@ pub static EXTENSIONS: &[Extension] = &[
     early("THREAD=REFS", 5256),
     early("STATUS=SIZE", 8438),
     early("MULTIAPPEND", 3502),
+    early("UTF8=ACCEPT", 9755),
+    early("LANGUAGE", 5255),
+    early("I18NLEVEL=1", 5255),
+    early("I18NLEVEL=2", 5255),
+    early("XLIST", 6154),
     early("CONDSTORE", 7162),
     early("QRESYNC", 7162),
     early("UIDONLY", 9586),
@@ -69,6 +75,26 @@ pub static EXTENSIONS: &[Extension] = &[
     early("SAVEDATE", 8514),
     early("PREVIEW", 8970),
 ];
+
+/// What can't be told without something else, and goes where that is withheld.
+const NEEDS: &[(&str, &str)] = &[
+    ("CREATE-SPECIAL-USE", "SPECIAL-USE"),
+    ("QRESYNC", "CONDSTORE"),
+    ("SORT=DISPLAY", "SORT"),
+    ("ESORT", "SORT"),
+    ("CONTEXT=SORT", "SORT"),
+    ("UIDBATCHES", "UIDONLY"),
+];
+
+/// What is announced by state or setting, and can be withheld all the same: without LITERAL+ there
+/// is LITERAL-.
+const SETTINGS: [&str; 2] = ["LITERAL+", "APPENDLIMIT"];
+
+/// The names of all that can be withheld.
+pub fn withholdable() -> impl Iterator<Item = &'static str> {
+    let names = EXTENSIONS.iter().map(|extension| extension.name);
+    names.chain(SETTINGS)
+}
 
 /// What the list depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -88,7 +114,7 @@ pub struct Facts<'a> {
     pub message_limit: Option<u32>,
     /// Messages that one COPY or APPEND may add, which is announced where `message_limit` is not.
     pub save_limit: Option<u32>,
-    /// Names of [`EXTENSIONS`] that this client is not to be told of.
+    /// Names of [`withholdable`] that this client is not to be told of.
     pub withheld: &'a [&'a str],
 }
 
@@ -99,7 +125,20 @@ impl Facts<'_> {
         let is = |known: &str| known.eq_ignore_ascii_case(name);
         let shown = |extension: &&Extension| self.authenticated || extension.early;
         let known = EXTENSIONS.iter().filter(shown).any(|e| is(e.name));
-        known && !self.withheld.iter().any(|withheld| is(withheld))
+        known && !self.withholds(name)
+    }
+
+    /// Whether a name is withheld, or one that it can't do without.
+    fn withholds(&self, name: &str) -> bool {
+        let listed = |name: &str| {
+            let mut withheld = self.withheld.iter();
+            withheld.any(|withheld| withheld.eq_ignore_ascii_case(name))
+        };
+        let mut needed = NEEDS
+            .iter()
+            .filter(|(needy, _)| needy.eq_ignore_ascii_case(name))
+            .map(|(_, needed)| *needed);
+        listed(name) || needed.any(listed)
     }
 }
 
@@ -110,15 +149,18 @@ impl Facts<'_> {
 #[must_use]
 pub fn capabilities(facts: &Facts<'_>) -> String {
     let mut list = String::from("IMAP4rev1");
-    let literal = if facts.authenticated { '+' } else { '-' };
+    let any_size = facts.authenticated && !facts.withholds("LITERAL+");
+    let literal = if any_size { '+' } else { '-' };
     let _ = write!(list, " LITERAL{literal}");
     let names = EXTENSIONS.iter().map(|extension| extension.name);
     for name in names.filter(|name| facts.announces(name)) {
         let _ = write!(list, " {name}");
     }
-    list.push_str(" APPENDLIMIT");
-    if let Some(bytes) = facts.append_limit {
-        let _ = write!(list, "={bytes}");
+    if !facts.withholds("APPENDLIMIT") {
+        list.push_str(" APPENDLIMIT");
+        if let Some(bytes) = facts.append_limit {
+            let _ = write!(list, "={bytes}");
+        }
     }
     match (facts.message_limit, facts.save_limit) {
         (Some(limit), _) => drop(write!(list, " MESSAGELIMIT={limit}")),
@@ -210,6 +252,19 @@ mod tests {
         };
         assert!(facts.announces("UIDPLUS") && !facts.announces("MOVE"));
         assert!(!capabilities(&facts).contains(" MOVE"));
+    }
+
+    #[test]
+    fn what_needs_what_is_withheld_goes_with_it_and_literals_are_small_again() {
+        let facts = Facts {
+            authenticated: true,
+            withheld: &["LITERAL+", "special-use", "APPENDLIMIT"],
+            ..Facts::default()
+        };
+        let list = capabilities(&facts);
+        assert!(list.starts_with("IMAP4rev1 LITERAL- "), "{list}");
+        assert!(!list.contains("SPECIAL-USE") && !list.contains("APPENDLIMIT"));
+        assert!(withholdable().any(|name| name == "LITERAL+"));
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Command<'a> {
     /// ID (RFC 2971): field-value pairs; empty for NIL. A value of `None` is NIL.
     Id(Vec<(Bytes<'a>, Option<Bytes<'a>>)>),
 
+    /// LANGUAGE (RFC 5255 §3.2): the ranges asked for, the most wanted first; none asks for a list.
+    Language(Vec<Bytes<'a>>),
+
     // Not authenticated.
     /// STARTTLS.
     StartTls,
@@ -123,6 +126,9 @@ pub enum Command<'a> {
     },
     /// MYRIGHTS (RFC 4314 §3.5).
     MyRights(Bytes<'a>),
+    /// COMPARATOR (RFC 5255 §4.7): the comparators asked for, the most wanted first; none asks for
+    /// the one in use.
+    Comparator(Vec<Bytes<'a>>),
     /// STATUS.
     Status {
         /// Which one.
@@ -298,6 +304,8 @@ pub struct List<'a> {
     pub returns: ListReturn,
     /// Whether any option, several patterns or RETURN was written (RFC 5258 §3: extended form).
     pub extended: bool,
+    /// XLIST: the answer has that name too, and attributes from before RFC 6154.
+    pub xlist: bool,
 }
 
 /// Which mailboxes LIST is to name.

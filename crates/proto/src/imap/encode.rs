@@ -12,12 +12,12 @@ pub use super::found::{
 };
 pub use super::response::list_news;
 pub use super::response::{
-    StatusValue, capability, enabled, exists, expunge, flags, id, list, list_root, list_status,
-    metadata, metadata_changed, namespace, permanent_flags, quota, quota_root, recent, uid_batches,
-    vanished,
+    StatusValue, capability, comparator, enabled, exists, expunge, flags, id, language, list,
+    list_root, list_status, metadata, metadata_changed, namespace, permanent_flags, quota,
+    quota_root, recent, uid_batches, vanished,
 };
 pub use super::rights::{acl, list_rights, my_rights};
-pub use super::status::{Code, Status, bye, continuation, tagged, untagged};
+pub use super::status::{Code, Status, Wording, bye, continuation, tagged, untagged};
 
 /// How this session is spoken to: what its client has enabled (RFC 5161), once and until it leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -128,16 +128,24 @@ pub(super) fn end_line(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends text for people (`resp-text`'s text): what is not printable ASCII becomes `?`, and no
-/// text is empty.
-pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
-    if text.is_empty() {
-        return out.extend_from_slice(b"Done");
+/// Appends text for people (`resp-text`'s text): what is not printable becomes `?`, and so does what is
+/// not ASCII where that is not asked for. No text is empty.
+pub(super) fn push_text(out: &mut Vec<u8>, text: Wording<'_>) {
+    let start = out.len();
+    match text {
+        Wording::Ascii(text) => out.extend(
+            text.bytes()
+                .map(|b| if matches!(b, b' '..=b'~') { b } else { b'?' }),
+        ),
+        Wording::Utf8(text) => {
+            let printable = |c: char| if c.is_control() { '?' } else { c };
+            let text: String = text.chars().map(printable).collect();
+            out.extend_from_slice(text.as_bytes());
+        }
     }
-    out.extend(
-        text.bytes()
-            .map(|b| if matches!(b, b' '..=b'~') { b } else { b'?' }),
-    );
+    if out.len() == start {
+        out.extend_from_slice(b"Done");
+    }
 }
 
 /// Appends words inside a response code: as text, and without what would end the code.
@@ -189,6 +197,17 @@ pub fn string(out: &mut Vec<u8>, bytes: &[u8]) {
         push_quoted(out, bytes);
     } else {
         push_literal(out, bytes);
+    }
+}
+
+/// Appends a `string` to somebody who takes UTF-8 in quotes: quoted if it is that, else as
+/// [`string`].
+pub(super) fn utf8_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    let plain = |text: &str| text.chars().all(|c| c == '\t' || !c.is_control());
+    let quotable = bytes.len() <= QUOTED_BYTES && std::str::from_utf8(bytes).is_ok_and(plain);
+    match quotable {
+        true => push_quoted(out, bytes),
+        false => string(out, bytes),
     }
 }
 

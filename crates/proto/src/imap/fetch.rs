@@ -3,7 +3,9 @@
 use pillarbox_model::InternalDate;
 
 use super::command::{BinarySection, Bytes, Section, SectionText};
-use super::encode::{Dialect, astring, literal_header, nstring, push_date_time, push_number};
+use super::encode::{
+    Dialect, astring, literal_header, nstring, push_date_time, push_number, utf8_string,
+};
 use super::lex::is_atom_char;
 
 /// A FETCH response in the making. Nothing is allocated but room in the buffer.
@@ -124,11 +126,15 @@ impl<'o> Fetch<'o> {
         self.number(b"RFC822.SIZE ", bytes);
     }
 
-    /// An item whose value is ready-made, as ENVELOPE's and BODYSTRUCTURE's. It is sent as it is.
-    pub fn raw(&mut self, name: &str, value: &[u8]) {
+    /// An item whose value is ready-made, as ENVELOPE's and BODYSTRUCTURE's, with 8-bit texts in
+    /// literals. It is sent as it is, or, to who takes UTF-8 in quotes, with that in quotes.
+    pub fn raw(&mut self, name: &str, value: &[u8], dialect: Dialect) {
         self.item(name.as_bytes());
         self.out.push(b' ');
-        self.out.extend_from_slice(value);
+        match dialect.utf8 {
+            true => push_utf8_quoted(self.out, value),
+            false => self.out.extend_from_slice(value),
+        }
     }
 
     /// An item that the message doesn't have.
@@ -167,6 +173,28 @@ impl<'o> Fetch<'o> {
     pub fn end(self) {
         self.out.extend_from_slice(b")\r\n");
     }
+}
+
+/// Appends a ready-made value with its literals in quotes where they are UTF-8 (RFC 9051 §4.3, RFC
+/// 9755 §3). Only a literal's header has a CR in such a value.
+fn push_utf8_quoted(out: &mut Vec<u8>, value: &[u8]) {
+    let mut rest = value;
+    while let Some((before, literal, after)) = first_literal(rest) {
+        out.extend_from_slice(before);
+        utf8_string(out, literal);
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+}
+
+/// What goes before the first literal, what it has, and what follows.
+fn first_literal(value: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let end = memchr::memchr(b'\r', value)?;
+    let start = memchr::memrchr(b'{', &value[..end])?;
+    let digits = value[start + 1..end].strip_suffix(b"}")?;
+    let len: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let (literal, after) = value.get(end + 2..)?.split_at_checked(len)?;
+    Some((&value[..start], literal, after))
 }
 
 /// Appends a section as the answer repeats it: without PEEK, and with the partial's origin only

@@ -316,6 +316,10 @@ impl<'a> Cursor<'a> {
                 return self.fail_at(start, "Quoted string is too long");
             }
             match rest[len] {
+                // RFC 9755 §3: BAD, in whatever session.
+                b'"' if std::str::from_utf8(&text).is_err() => {
+                    return self.fail_at(start, "Quoted string is not UTF-8");
+                }
                 b'"' => return Ok(text),
                 b'\\' => append(&mut text, self.escaped()?),
                 _ => return self.fail_at(self.at - 1, "CR is not allowed in a quoted string"),

@@ -28,7 +28,8 @@ pub fn list(
     end_line(out);
 }
 
-/// A mailbox, unasked, with the name that it had before (RFC 5465 §5.4).
+/// A mailbox, unasked, with the name that it had before (RFC 5465 §5.4) or that the client gave it (RFC
+/// 9051 §6.3.9.7).
 pub fn list_news(
     out: &mut Vec<u8>,
     attributes: &[&str],
@@ -43,6 +44,23 @@ pub fn list_news(
         out.extend_from_slice(b" (\"OLDNAME\" (");
         mailbox(out, old, dialect);
         out.extend_from_slice(b"))");
+    }
+    end_line(out);
+}
+
+/// The languages that there are, or the one that is spoken from here on (RFC 5255 §3.3).
+pub fn language(out: &mut Vec<u8>, tags: &[&str]) {
+    out.extend_from_slice(b"* LANGUAGE");
+    parenthesised(out, tags, |out, tag| astring(out, tag.as_bytes()));
+    end_line(out);
+}
+
+/// The comparator in use, and those that match what was asked for, if several do (RFC 5255 §4.8).
+pub fn comparator(out: &mut Vec<u8>, active: &str, matching: &[&str]) {
+    out.extend_from_slice(b"* COMPARATOR ");
+    astring(out, active.as_bytes());
+    if matching.len() > 1 {
+        parenthesised(out, matching, |out, name| astring(out, name.as_bytes()));
     }
     end_line(out);
 }
@@ -262,7 +280,7 @@ pub fn uid_batches(out: &mut Vec<u8>, tag: &str, batches: &[(u32, u32)]) {
 /// The list of [`super::capability::capabilities`].
 pub fn capability(out: &mut Vec<u8>, list: &str) {
     out.extend_from_slice(b"* CAPABILITY ");
-    push_text(out, list);
+    push_text(out, list.into());
     end_line(out);
 }
 

@@ -1,5 +1,7 @@
 //! Status responses and their codes (RFC 3501 §7.1).
 
+use std::borrow::Cow;
+
 use pillarbox_model::NumberSet;
 
 use super::encode::{
@@ -17,6 +19,41 @@ pub enum Status {
     No,
     /// BAD: it was not understood, or not allowed now.
     Bad,
+}
+
+/// Text for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wording<'a> {
+    /// For whoever did not ask for a language: what is not ASCII becomes `?` (RFC 3501 §9, `text`).
+    Ascii(&'a str),
+    /// For whoever did (RFC 5255 §3.5).
+    Utf8(&'a str),
+}
+
+impl<'a> Wording<'a> {
+    const fn text(self) -> &'a str {
+        match self {
+            Self::Ascii(text) | Self::Utf8(text) => text,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Wording<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Ascii(text)
+    }
+}
+
+impl<'a> From<&'a String> for Wording<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Ascii(text)
+    }
+}
+
+impl<'a> From<&'a Cow<'_, str>> for Wording<'a> {
+    fn from(text: &'a Cow<'_, str>) -> Self {
+        Self::Ascii(text)
+    }
 }
 
 /// A response code, for clients to act upon.
@@ -37,6 +74,8 @@ pub enum Code<'a> {
     UidValidity(u32),
     /// The number of the first message without `\Seen`.
     Unseen(u32),
+    /// RFC 5255 §4.9.
+    BadComparator,
     // RFC 4315 §3. Nothing is sent if the sets are empty.
     AppendUid {
         uid_validity: u32,
@@ -113,6 +152,7 @@ impl Code<'_> {
         match self {
             Self::Alert => "ALERT",
             Self::BadCharset(_) => "BADCHARSET",
+            Self::BadComparator => "BADCOMPARATOR",
             Self::Capability(_) => "CAPABILITY",
             Self::Parse => "PARSE",
             Self::ReadOnly => "READ-ONLY",
@@ -230,11 +270,11 @@ impl Code<'_> {
 }
 
 /// Appends `resp-text` and the line's end.
-fn push_resp_text(out: &mut Vec<u8>, code: Option<&Code<'_>>, text: &str) {
+fn push_resp_text(out: &mut Vec<u8>, code: Option<&Code<'_>>, text: Wording<'_>) {
     match code.filter(|code| !code.is_void()) {
         Some(code) => code.push(out),
         // Text that begins like a code must not become one.
-        None if text.starts_with('[') => out.extend_from_slice(b"- "),
+        None if text.text().starts_with('[') => out.extend_from_slice(b"- "),
         None => {}
     }
     push_text(out, text);
@@ -251,31 +291,42 @@ const fn word(status: Status) -> &'static [u8] {
 
 /// How the command with this tag ended. With `*` for a tag, which no client can use, it is
 /// untagged: the answer to a command that had none.
-pub fn tagged(out: &mut Vec<u8>, tag: &str, status: Status, code: Option<&Code<'_>>, text: &str) {
+pub fn tagged<'w>(
+    out: &mut Vec<u8>,
+    tag: &str,
+    status: Status,
+    code: Option<&Code<'_>>,
+    text: impl Into<Wording<'w>>,
+) {
     if tag == "*" {
         return untagged(out, status, code, text);
     }
     out.extend(tag.bytes().map(|b| if is_tag_char(b) { b } else { b'?' }));
     out.push(b' ');
     out.extend_from_slice(word(status));
-    push_resp_text(out, code, text);
+    push_resp_text(out, code, text.into());
 }
 
 /// How things are.
-pub fn untagged(out: &mut Vec<u8>, status: Status, code: Option<&Code<'_>>, text: &str) {
+pub fn untagged<'w>(
+    out: &mut Vec<u8>,
+    status: Status,
+    code: Option<&Code<'_>>,
+    text: impl Into<Wording<'w>>,
+) {
     out.extend_from_slice(b"* ");
     out.extend_from_slice(word(status));
-    push_resp_text(out, code, text);
+    push_resp_text(out, code, text.into());
 }
 
 /// The connection is about to be closed.
-pub fn bye(out: &mut Vec<u8>, code: Option<&Code<'_>>, text: &str) {
+pub fn bye<'w>(out: &mut Vec<u8>, code: Option<&Code<'_>>, text: impl Into<Wording<'w>>) {
     out.extend_from_slice(b"* BYE ");
-    push_resp_text(out, code, text);
+    push_resp_text(out, code, text.into());
 }
 
 /// Go on.
-pub fn continuation(out: &mut Vec<u8>, text: &str) {
+pub fn continuation<'w>(out: &mut Vec<u8>, text: impl Into<Wording<'w>>) {
     out.extend_from_slice(b"+ ");
-    push_resp_text(out, None, text);
+    push_resp_text(out, None, text.into());
 }

@@ -1,6 +1,6 @@
 //! The table of commands: what is legal when, and what may be told meanwhile.
 
-use super::command::Command;
+use super::command::{Command, List};
 
 /// Where a connection is (RFC 3501 §3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,6 +133,7 @@ table! {
     NOOP = Rules::new("NOOP", States::Any);
     LOGOUT = Rules::new("LOGOUT", States::Any).silent().barrier();
     ID = Rules::new("ID", States::Any);
+    LANGUAGE = Rules::new("LANGUAGE", States::Any);
 
     STARTTLS = Rules::new("STARTTLS", States::NotAuthenticated).silent().barrier();
     AUTHENTICATE = Rules::new("AUTHENTICATE", States::NotAuthenticated).silent().secret().barrier();
@@ -147,8 +148,10 @@ table! {
     SUBSCRIBE = Rules::new("SUBSCRIBE", States::Authenticated);
     UNSUBSCRIBE = Rules::new("UNSUBSCRIBE", States::Authenticated);
     LIST = Rules::new("LIST", States::Authenticated);
+    XLIST = Rules::new("XLIST", States::Authenticated);
     LSUB = Rules::new("LSUB", States::Authenticated);
     NAMESPACE = Rules::new("NAMESPACE", States::Authenticated);
+    COMPARATOR = Rules::new("COMPARATOR", States::Authenticated);
     STATUS = Rules::new("STATUS", States::Authenticated);
     GETMETADATA = Rules::new("GETMETADATA", States::Authenticated);
     SETMETADATA = Rules::new("SETMETADATA", States::Authenticated);
@@ -199,6 +202,7 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::Noop => &NOOP,
         Command::Logout => &LOGOUT,
         Command::Id(_) => &ID,
+        Command::Language(_) => &LANGUAGE,
         Command::StartTls => &STARTTLS,
         Command::Authenticate { .. } => &AUTHENTICATE,
         Command::Login { .. } => &LOGIN,
@@ -214,9 +218,11 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::Rename { .. } => &RENAME,
         Command::Subscribe(_) => &SUBSCRIBE,
         Command::Unsubscribe(_) => &UNSUBSCRIBE,
+        Command::List(List { xlist: true, .. }) => &XLIST,
         Command::List(_) => &LIST,
         Command::Lsub { .. } => &LSUB,
         Command::Namespace => &NAMESPACE,
+        Command::Comparator(_) => &COMPARATOR,
         Command::Status { .. } => &STATUS,
         Command::GetMetadata(_) => &GETMETADATA,
         Command::SetMetadata { .. } => &SETMETADATA,

@@ -366,6 +366,7 @@ fn extended_list() {
             patterns,
             returns,
             extended: true,
+            xlist: false,
         })
     };
     let select = ListSelect {

@@ -2,6 +2,7 @@
 
 mod acl;
 mod arrange;
+mod dialects;
 mod framing;
 mod grammar;
 mod lmtp;

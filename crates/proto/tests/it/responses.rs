@@ -41,19 +41,19 @@ pub(crate) fn goes_out(known: Known, expected: &str, write: impl FnOnce(&mut Vec
     );
 }
 
-const PLAIN: Dialect = Dialect {
+pub(crate) const PLAIN: Dialect = Dialect {
     utf8: false,
     rev2: false,
     condstore: false,
     qresync: false,
     uid_only: false,
 };
-const UTF8: Dialect = Dialect {
+pub(crate) const UTF8: Dialect = Dialect {
     utf8: true,
     ..PLAIN
 };
 
-fn name(text: &str) -> MailboxName {
+pub(crate) fn name(text: &str) -> MailboxName {
     MailboxName::new(text, Delimiter('/')).unwrap()
 }
 
@@ -484,7 +484,8 @@ fn fetches() {
         "* 1 FETCH (ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL))",
         |o| {
             let mut fetch = Fetch::begin(o, 1, PLAIN);
-            fetch.raw("ENVELOPE", b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+            let envelope = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)";
+            fetch.raw("ENVELOPE", envelope, PLAIN);
             fetch.end();
         },
     );

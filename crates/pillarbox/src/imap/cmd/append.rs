@@ -9,6 +9,7 @@ use crate::clock;
 /// APPEND. Its literals came before the command was whole; either all messages are added or none.
 pub(super) async fn append(
     session: &mut Session,
+    mailbox: &[u8],
     messages: Vec<AppendMessage<'_>>,
     upload: Option<Upload>,
 ) -> Outcome {
@@ -29,6 +30,7 @@ pub(super) async fn append(
         other => Refusal::Store(other),
     })?;
     session.did(|notify, _| notify.did(target.info.id, appended.modseq));
+    session.tell_kept_name(mailbox, &target.info.name).await?;
     if !target.rights.all(Rights::READ) {
         // Nothing of a mailbox that can't be read (RFC 4315 §4).
         return Ok(Completed::default());

@@ -27,6 +27,8 @@ pub(super) async fn create(
         .create_mailbox(spot.account, &spot.name, special_use)
         .await?;
     session.did(|notify, own| notify.made(&made, own));
+    let name = session.new_name(mailbox)?;
+    session.tell_kept_name(mailbox, &name).await?;
     Ok(Completed {
         // RFC 8474 §4.1.
         code: DoneCode::MailboxId(mailbox_id(made.id, made.uid_validity)),

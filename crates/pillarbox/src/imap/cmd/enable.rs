@@ -40,6 +40,17 @@ async fn one(session: &mut Session, name: &str) -> std::io::Result<Option<&'stat
             session.hear_news(true);
             Some("METADATA")
         }
+        // RFC 9755 §3. Once names are UTF-8 they can't be anything else again.
+        "UTF8=ACCEPT" => {
+            session.dialect.utf8 = true;
+            Some("UTF8=ACCEPT")
+        }
+        // RFC 9051 §6.3.1, appendix A: with it names and quoted strings are UTF-8, too.
+        "IMAP4REV2" => {
+            session.dialect.utf8 = true;
+            session.dialect.rev2 = true;
+            Some("IMAP4rev2")
+        }
         _ => None,
     })
 }

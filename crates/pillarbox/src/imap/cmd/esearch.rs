@@ -28,6 +28,7 @@ pub(super) async fn esearch(
         all: true,
         ..SearchReturn::default()
     });
+    session.check_charset(search)?;
     check(session, sources, returns)?;
     let done = search_all(session, tag, sources, search, returns).await;
     if done.is_err() && returns.save {

@@ -17,6 +17,7 @@ pub(super) fn id(session: &mut Session, fields: &[(Bytes<'_>, Option<Bytes<'_>>)
             ("version", env!("CARGO_PKG_VERSION")),
         ],
     );
+    withhold(session, fields);
     let said: Vec<Cow<'_, str>> = fields
         .iter()
         .filter_map(|(name, value)| {
@@ -32,4 +33,21 @@ pub(super) fn id(session: &mut Session, fields: &[(Bytes<'_>, Option<Bytes<'_>>)
         ],
     );
     Ok(Completed::default())
+}
+
+/// Some extensions are withheld from some kinds of clients. One that has been told otherwise before is told
+/// what holds now (RFC 3501 §7.2.1 lets the server say so unasked).
+fn withhold(session: &mut Session, fields: &[(Bytes<'_>, Option<Bytes<'_>>)]) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let id: Vec<(String, String)> = fields
+        .iter()
+        .filter_map(|(name, value)| Some((text(name), text(value.as_ref()?))))
+        .collect();
+    let mut withheld = session.endpoint.withheld.for_client(&id);
+    withheld.extend(&session.withheld_from_account);
+    if withheld != session.withheld {
+        session.withheld = withheld;
+        let list = session.capabilities();
+        encode::capability(&mut session.wire.out, &list);
+    }
 }

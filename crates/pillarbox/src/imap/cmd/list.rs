@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pillarbox_model::{Delimiter, MailboxId, MailboxName, Pattern, Rights};
+use pillarbox_model::{Delimiter, MailboxId, MailboxName, Pattern, Rights, SpecialUse};
 use pillarbox_proto::imap::command::{List, ListReturn};
 use pillarbox_proto::imap::{encode, utf7};
 use pillarbox_store::{Annotation, MailboxInfo, Wanted};
@@ -39,7 +39,8 @@ pub(super) async fn list(session: &mut Session, list: &List<'_>) -> Outcome {
     let delimiter = session.endpoint.storage.delimiter;
     // An empty pattern asks for the delimiter (RFC 3501 §6.3.8).
     if !list.extended && list.patterns.iter().all(|pattern| pattern.is_empty()) {
-        encode::list_root(&mut session.wire.out, "LIST", Some(delimiter));
+        let answer = if list.xlist { "XLIST" } else { "LIST" };
+        encode::list_root(&mut session.wire.out, answer, Some(delimiter));
         return Ok(Completed::default());
     }
     let patterns = patterns(session, &list.reference, &list.patterns);
@@ -169,7 +170,7 @@ pub(in crate::imap) fn tell(
     };
     let gone = Entry::default();
     let entry = entry.unwrap_or(&gone);
-    let mut attributes = attributes(entry, &list);
+    let mut attributes = attributes(entry, &list, true);
     if entry.unreadable {
         attributes.push("\\NoAccess");
     }
@@ -232,12 +233,15 @@ fn say(session: &mut Session, name: &MailboxName, entry: &Entry, list: &List<'_>
     if !selected(entry, list, child_info) {
         return false;
     }
-    let attributes = attributes(entry, list);
+    let attributes = match list.xlist {
+        true => old_attributes(name, entry),
+        false => attributes(entry, list, session.dialect.rev2),
+    };
     let delimiter = session.endpoint.storage.delimiter;
     let dialect = session.dialect;
     encode::list(
         &mut session.wire.out,
-        "LIST",
+        if list.xlist { "XLIST" } else { "LIST" },
         &attributes,
         Some(delimiter),
         name,
@@ -283,12 +287,12 @@ impl Entry {
     }
 }
 
-fn attributes(entry: &Entry, list: &List<'_>) -> Vec<&'static str> {
+fn attributes(entry: &Entry, list: &List<'_>, rev2: bool) -> Vec<&'static str> {
     let ListReturn { subscribed, .. } = list.returns;
     let mut attributes = Vec::new();
     if entry.mailbox.is_none() {
         // \NonExistent implies \Noselect, but only a client that knows RFC 5258 knows it.
-        attributes.push(if list.extended {
+        attributes.push(if list.extended || rev2 {
             "\\NonExistent"
         } else {
             "\\Noselect"
@@ -304,5 +308,32 @@ fn attributes(entry: &Entry, list: &List<'_>) -> Vec<&'static str> {
     });
     // Also in plain LIST: RFC 6154 §2 allows it, and some clients look nowhere else.
     attributes.extend(entry.special_use());
+    attributes
+}
+
+/// What XLIST calls mailboxes: the words that Gmail had before RFC 6154.
+fn old_attributes(name: &MailboxName, entry: &Entry) -> Vec<&'static str> {
+    let mut attributes = Vec::new();
+    if entry.mailbox.is_none() {
+        attributes.push("\\Noselect");
+    }
+    attributes.push(if entry.has_children {
+        "\\HasChildren"
+    } else {
+        "\\HasNoChildren"
+    });
+    if name.is_inbox() {
+        attributes.push("\\Inbox");
+    }
+    let special_use = entry
+        .mailbox
+        .as_ref()
+        .and_then(|mailbox| mailbox.special_use);
+    attributes.extend(special_use.map(|special_use| match special_use {
+        SpecialUse::All => "\\AllMail",
+        SpecialUse::Flagged => "\\Starred",
+        SpecialUse::Junk => "\\Spam",
+        other => other.attribute(),
+    }));
     attributes
 }

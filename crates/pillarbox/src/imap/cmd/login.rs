@@ -70,6 +70,10 @@ pub(super) async fn enter(session: &mut Session, entered: Entered, mechanism: &s
             ("username", user),
         ],
     );
+    let log = &endpoint.log;
+    let withheld = endpoint.withheld.for_account(&entered.account, log).await;
+    session.withheld.extend(&withheld);
+    session.withheld_from_account = withheld;
     session.log_in(User {
         account,
         identity,

@@ -12,11 +12,13 @@ mod esearch;
 mod expunge;
 mod id;
 mod idle;
+mod language;
 pub(super) mod list;
 mod login;
 pub(super) mod metadata;
 mod namespace;
 mod notify;
+mod oldname;
 mod quota;
 mod rename;
 mod search;
@@ -52,6 +54,7 @@ pub(super) async fn run(
         Command::Noop | Command::Check => noop(session).await,
         Command::Logout => logout(session),
         Command::Id(fields) => id::id(session, &fields),
+        Command::Language(ranges) => language::language(session, &ranges).await,
         Command::StartTls => starttls::starttls(session, tag).await,
         Command::Authenticate { mechanism, initial } => {
             authenticate::authenticate(session, mechanism, initial).await
@@ -73,6 +76,7 @@ pub(super) async fn run(
         Command::Unsubscribe(mailbox) => subscribe::subscribe(session, &mailbox, false).await,
         Command::List(list) => list::list(session, &list).await,
         Command::Lsub { reference, pattern } => list::lsub(session, &reference, &pattern).await,
+        Command::Comparator(wanted) => language::comparator(session, &wanted),
         Command::Namespace => namespace::namespace(session),
         Command::SetAcl {
             mailbox,
@@ -95,10 +99,12 @@ pub(super) async fn run(
         Command::GetQuota(root) => quota::get(session, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::get_root(session, &mailbox).await,
         Command::SetQuota { root, limits } => quota::set(session, &root, &limits).await,
-        Command::Append { messages, .. } => append::append(session, messages, upload).await,
         Command::Notify(set) => notify::notify(session, set).await,
         Command::Esearch { sources, search } => {
             esearch::esearch(session, tag, &sources, &search).await
+        }
+        Command::Append { mailbox, messages } => {
+            append::append(session, &mailbox, messages, upload).await
         }
         Command::Idle => idle::idle(session).await,
         Command::Close => close::close(session).await,

@@ -5,12 +5,12 @@ use pillarbox_model::Rights;
 use super::{Completed, Outcome, Refusal, Session};
 
 /// RENAME, with all that lies below. INBOX gives its messages away and stays.
-pub(super) async fn rename(session: &mut Session, from: &[u8], to: &[u8]) -> Outcome {
-    let from = session.find(from, Rights::DELETE_MAILBOX).await?;
+pub(super) async fn rename(session: &mut Session, old: &[u8], new: &[u8]) -> Outcome {
+    let from = session.find(old, Rights::DELETE_MAILBOX).await?;
     if from.kept_as.is_inbox() && from.info.name != from.kept_as {
         return Err(Refusal::Cannot("INBOX of another user can't be renamed").into());
     }
-    let to = session.spot(to).await?;
+    let to = session.spot(new).await?;
     if from.info.account != to.account {
         return Err(Refusal::Cannot("A mailbox can't move to another account").into());
     }
@@ -26,5 +26,11 @@ pub(super) async fn rename(session: &mut Session, from: &[u8], to: &[u8]) -> Out
             notify.renamed(&from.info.name, &to.name, delimiter);
         }
     });
+    // One LIST tells both: what the old name was called, and what the new one is (RFC 9051 §6.3.6).
+    let name = session.new_name(new)?;
+    let differs = old != from.info.name.as_str().as_bytes() || new != name.as_str().as_bytes();
+    if differs {
+        session.tell_kept_name(old, &name).await?;
+    }
     Ok(Completed::default())
 }

@@ -10,6 +10,19 @@ use super::{Completed, Outcome, Refusal, Session};
 use crate::imap::Selected;
 use crate::imap::session::Halt;
 
+impl Session {
+    /// Refuses a charset where texts are UTF-8 anyway (RFC 9755 §3). IMAP4rev2 allows it (RFC 9051 §6.4.4).
+    pub(super) fn check_charset(&self, search: &Search<'_>) -> Result<(), Refusal> {
+        let agreed = self.dialect.utf8 && !self.dialect.rev2;
+        match agreed && search.charset.is_some() {
+            true => Err(Refusal::Client(
+                "After ENABLE, texts are UTF-8: no CHARSET".into(),
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
 /// SEARCH.
 pub(super) async fn search(
     session: &mut Session,
@@ -17,7 +30,14 @@ pub(super) async fn search(
     uid: bool,
     search: &Search<'_>,
 ) -> Outcome {
-    let save = search.returns.is_some_and(|returns| returns.save);
+    session.check_charset(search)?;
+    // IMAP4rev2 answers with ESEARCH also where nothing was asked for (RFC 9051 §6.4.4).
+    let all = SearchReturn {
+        all: true,
+        ..SearchReturn::default()
+    };
+    let returns = search.returns.or(session.dialect.rev2.then_some(all));
+    let save = returns.is_some_and(|returns| returns.save);
     let found = match find(session, search).await {
         Ok(found) => found,
         Err(halt) => {
@@ -28,7 +48,11 @@ pub(super) async fn search(
             return Err(halt);
         }
     };
-    answer(session, &Asked::new(tag, uid, search), &Found::Set(found))?;
+    let asked = Asked {
+        returns,
+        ..Asked::new(tag, uid, search)
+    };
+    answer(session, &asked, &Found::Set(found))?;
     Ok(Completed::default())
 }
 

@@ -32,6 +32,7 @@ pub(super) async fn select(
     // RFC 4314 §5.2; all flags are shared here.
     let changes = Rights::INSERT | Rights::EXPUNGE | Rights::FLAGS;
     let writable = !read_only && selected.rights.any(changes);
+    session.tell_selected(mailbox, &found.info);
     if session.announces("CONDSTORE") {
         selected.tell_modseq(&mut session.wire.out, "Highest mod-sequence");
     }
@@ -80,7 +81,9 @@ fn look(
         ..selected
     };
     encode::exists(out, selected.view.len());
-    encode::recent(out, 0);
+    if !dialect.rev2 {
+        encode::recent(out, 0);
+    }
     selected.write_flags(rows.keywords(), out);
     // It is named by number (RFC 3501 §7.1), and to nobody who has given these up.
     let numbered = rows.first_unseen().filter(|_| !dialect.uid_only);
@@ -88,7 +91,8 @@ fn look(
     let uid_next = rows.uid_next();
     drop(rows);
     selected.member.synced(selected.told_expunges);
-    if let Some(seq) = first_unseen {
+    // RFC 9051 appendix E has neither this nor RECENT any more.
+    if let Some(seq) = first_unseen.filter(|_| !dialect.rev2) {
         encode::untagged(
             out,
             Status::Ok,

@@ -44,6 +44,18 @@ pub(super) fn lsub<'a>(cursor: &mut Cursor<'a>) -> Parsed<Command<'a>> {
     Ok(Command::Lsub { reference, pattern })
 }
 
+/// XLIST, which Gmail made up and RFC 6154 took over: as LIST without options.
+pub(super) fn xlist<'a>(cursor: &mut Cursor<'a>) -> Parsed<Command<'a>> {
+    let reference = cursor.astring("Expected a reference name")?;
+    cursor.space()?;
+    Ok(Command::List(List {
+        reference,
+        patterns: vec![pattern(cursor)?],
+        xlist: true,
+        ..List::default()
+    }))
+}
+
 fn pattern<'a>(cursor: &mut Cursor<'a>) -> Parsed<Bytes<'a>> {
     let start = cursor.position();
     let pattern = cursor.list_mailbox("Expected a pattern")?;

@@ -32,11 +32,21 @@ fn append_message<'a>(cursor: &mut Cursor<'a>) -> Parsed<AppendMessage<'a>> {
         cursor.space()?;
     }
     let date = optional_date(cursor)?;
+    // `"UTF8" SP "(" literal8 ")"`, which RFC 6855 §4 had and RFC 9755 took back: some clients send it.
+    let wrapped = cursor.word("UTF8");
+    if wrapped {
+        cursor.space()?;
+        cursor.expect(b'(', "Expected (")?;
+    }
     let data = match cursor.datum()? {
         Some(Datum::Streamed { size, binary }) => AppendData::Streamed { size, binary },
         Some(Datum::Held(bytes)) => AppendData::Inline(bytes),
         None => return cursor.fail("Expected flags, a date or a literal"),
     };
+    // Where the message is only offered, the command ends with it.
+    if wrapped && cursor.peek().is_some() {
+        cursor.expect(b')', "Expected )")?;
+    }
     Ok(AppendMessage { flags, date, data })
 }
 

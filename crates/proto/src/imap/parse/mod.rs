@@ -22,6 +22,8 @@ use crate::sasl;
 
 /// Field-value pairs in one ID (RFC 2971 §3.3: "MUST NOT send more than 30").
 const ID_PAIRS: usize = 30;
+/// Languages or comparators in one command: nobody reads more, and browsers list about ten.
+const WISHES: usize = 50;
 
 /// A command that is none of ours: why, and whom to tell.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -135,6 +137,8 @@ fn command<'a>(name: &str, cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>
     let mut buffer = [0; NAME_BYTES];
     let command = match capitals(name, &mut buffer) {
         b"UID" => return uid_command(cursor),
+        b"COMPARATOR" => return wishes(cursor).map(Command::Comparator).map(Some),
+        b"LANGUAGE" => return wishes(cursor).map(Command::Language).map(Some),
         b"CAPABILITY" => Command::Capability,
         b"NOOP" => Command::Noop,
         b"LOGOUT" => Command::Logout,
@@ -194,6 +198,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"UNSUBSCRIBE", |c| {
             mailbox_name(c).map(Command::Unsubscribe)
         }),
+        (b"XLIST", list::xlist),
     ];
     run(commands, name, cursor)
 }
@@ -203,7 +208,7 @@ fn uid_command<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
     cursor.space()?;
     let name = cursor.atom("Expected a command after UID")?;
     let mut buffer = [0; NAME_BYTES];
-    let commands: [(&[u8], Arguments<'a>); 8] = [
+    let commands: &[(&[u8], Arguments<'a>)] = &[
         (b"COPY", |c| message::copy(c, true, false)),
         (b"EXPUNGE", |c| {
             c.sequence_set().map(Some).map(Command::Expunge)
@@ -215,7 +220,7 @@ fn uid_command<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
         (b"STORE", |c| message::store(c, true)),
         (b"THREAD", |c| sort::thread(c, true)),
     ];
-    run(&commands, capitals(name, &mut buffer), cursor)
+    run(commands, capitals(name, &mut buffer), cursor)
 }
 
 /// Reads the arguments of the command of that name, if it is one of these.
@@ -235,6 +240,18 @@ fn run<'a>(
 
 fn mailbox_name<'a>(cursor: &mut Cursor<'a>) -> Parsed<Bytes<'a>> {
     cursor.astring("Expected a mailbox name")
+}
+
+/// `*(SP astring)` to the end of the command (RFC 5255 §3.5, §4.10).
+fn wishes<'a>(cursor: &mut Cursor<'a>) -> Parsed<Vec<Bytes<'a>>> {
+    let mut wishes = Vec::new();
+    while cursor.more()? {
+        if wishes.len() == WISHES {
+            return cursor.fail("Too many arguments");
+        }
+        wishes.push(cursor.astring("Expected a name")?);
+    }
+    Ok(wishes)
 }
 
 /// `id = "ID" SP ("(" [string SP nstring *(SP string SP nstring)] ")" / nil)` (RFC 2971 §4)
