@@ -72,10 +72,27 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Where a client is that is not told all that changes, after NOTIFY (RFC 5465): later mod-sequences, which it
+    /// may have seen, say nothing about that.
+    pub(super) fn tell_if_behind(&mut self) {
+        let behind = |selected: &&Selected| {
+            selected.member.mailbox().read().highest_modseq() > selected.known_modseq()
+        };
+        if self.dialect.condstore
+            && self.notify.is_some()
+            && let Some(selected) = self.selected.as_ref().filter(behind)
+        {
+            selected.tell_modseq(&mut self.wire.out, "Later changes are not told");
+        }
+    }
+}
+
 impl Selected {
     /// Up to where the client was told everything.
     pub(super) fn known_modseq(&self) -> ModSeq {
-        self.told.min(self.told_expunges)
+        let told = self.told.min(self.told_expunges);
+        self.unheard.map_or(told, |unheard| unheard.min(told))
     }
 
     /// HIGHESTMODSEQ: never above what was told, so that a client which asks from there misses nothing (RFC

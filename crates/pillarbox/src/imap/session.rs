@@ -86,6 +86,8 @@ pub(crate) struct Selected {
     pub(crate) told_expunges: ModSeq,
     /// No UID above this one was announced, or was in the mailbox when the client was last told of new ones.
     pub(crate) told_uids: u32,
+    /// Changes of flags after it are not told to this client, which does not want to hear of them (RFC 5465).
+    pub(crate) unheard: Option<ModSeq>,
     /// How many keywords the last FLAGS response named.
     pub(crate) told_keywords: usize,
     /// `$` (RFC 5182), as UIDs.
@@ -111,6 +113,7 @@ impl Selected {
             told: rows.highest_modseq(),
             told_expunges: rows.highest_modseq(),
             told_uids: rows.uid_next() - 1,
+            unheard: None,
             told_keywords: rows.keywords().names().len(),
             saved: NumberSet::new(),
         }
@@ -422,6 +425,7 @@ impl Session {
             self.tell_changes(rules.expunge_allowed, silent).await?;
         } else if rules.changes_allowed {
             self.sync(rules.expunge_allowed, silent).await?;
+            self.tell_if_behind();
         }
         if rules.changes_allowed {
             self.tell_news().await?;

@@ -81,6 +81,9 @@ impl Session {
                 encode::recent(&mut self.wire.out, 0);
             }
         }
+        if let Some(untold) = news.untold.as_ref().filter(|_| !wants_flags) {
+            selected.unheard.get_or_insert(untold.since);
+        }
         let untold = news.untold.filter(|_| wants_flags);
         let mut untold = untold.map(|untold| Untold {
             silent,

@@ -406,6 +406,37 @@ async fn leaving_a_mailbox_for_another_is_told() {
     );
 }
 
+/// RFC 7162 §3.2: who hears of no change of flags, after NOTIFY, is not thought to know of any.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c20_what_a_client_does_not_want_to_hear_it_does_not_know() {
+    let server = Server::start();
+    let mut other = filled(&server, 2).await;
+    for events in [
+        "(selected (MessageNew MessageExpunge))",
+        "(personal (MessageNew MessageExpunge))",
+    ] {
+        let mut ann = server.inbox("ann").await;
+        ann.ok("ENABLE CONDSTORE").await;
+        let lines = ann.ok("STATUS INBOX (HIGHESTMODSEQ)").await;
+        let known: u64 = {
+            let told = lines[0].split("HIGHESTMODSEQ ").nth(1).unwrap();
+            told.trim_end_matches(')').parse().unwrap()
+        };
+        ann.ok(&format!("NOTIFY SET {events}")).await;
+        for _ in 0..2 {
+            other.ok("STORE 1 +FLAGS.SILENT (x)").await;
+            other.ok("STORE 1 -FLAGS.SILENT (x)").await;
+            ann.ok("NOOP").await;
+            let lines = ann.ok("FETCH 1 MODSEQ").await;
+            let told = with_modseq(&lines).pop().unwrap().to_owned();
+            assert!(
+                told.starts_with(&format!("* OK [HIGHESTMODSEQ {known}]")),
+                "{events}: {lines:?}"
+            );
+        }
+    }
+}
+
 crate::dialect::also_in_rev2!(
     selecting_tells_where_the_mailbox_is_whether_asked_or_not,
     whoever_asks_for_mod_sequences_is_told_of_them_from_then_on,

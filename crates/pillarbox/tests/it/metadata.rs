@@ -359,3 +359,27 @@ async fn delta_chat_keeps_its_device_token() {
         )
         .await;
 }
+
+/// RFC 7162 §3.2: the mailbox is not as it was, which its mod-sequence shows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_an_annotation_moves_the_mailbox_on() {
+    let (_server, mut ann, mut other) = two().await;
+    ann.ok("ENABLE CONDSTORE").await;
+    ann.ok("SELECT INBOX").await;
+    let set = "SETMETADATA INBOX (/shared/comment \"x\" /private/comment \"y\")";
+    for (command, modseq) in [
+        (set, 2),
+        (set, 2),
+        ("SETMETADATA INBOX (/shared/comment NIL)", 3),
+        ("SETMETADATA INBOX (/shared/comment NIL)", 3),
+        ("SETMETADATA \"\" (/private/comment \"z\")", 3),
+    ] {
+        other.ok(command).await;
+        let told = format!("* STATUS INBOX (HIGHESTMODSEQ {modseq})");
+        ann.sees("STATUS INBOX (HIGHESTMODSEQ)", &[&told]).await;
+    }
+    ann.append("INBOX", "", "x").await;
+    ann.ok("NOOP").await;
+    ann.sees("FETCH 1 MODSEQ", &["* 1 FETCH (MODSEQ (4))"])
+        .await;
+}

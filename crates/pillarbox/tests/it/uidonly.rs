@@ -34,6 +34,7 @@ async fn whatever_names_messages_by_number_is_refused() {
         "SEARCH ALL",
         "SEARCH UID 1:*",
         "UID SEARCH 1",
+        "ESEARCH IN (selected) 1",
         "SORT (ARRIVAL) UTF-8 ALL",
         "UID SORT (ARRIVAL) UTF-8 1",
         "THREAD REFERENCES UTF-8 ALL",

@@ -692,6 +692,7 @@ impl Command<'_> {
             Self::Search { uid, search }
             | Self::Sort { uid, search, .. }
             | Self::Thread { uid, search, .. } => !uid || search.key.has_numbers(),
+            Self::Esearch { search, .. } => search.key.has_numbers(),
             Self::Select { parameters, .. } => parameters.iter().any(|parameter| {
                 let matches = |seq_match: &Option<_>| seq_match.is_some();
                 matches!(parameter, SelectParameter::QResync { seq_match, .. } if matches(seq_match))

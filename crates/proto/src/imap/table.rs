@@ -166,6 +166,7 @@ table! {
     APPEND = Rules::new("APPEND", States::Authenticated);
     NOTIFY = Rules::new("NOTIFY", States::Authenticated);
     ESEARCH = Rules::new("ESEARCH", States::Authenticated);
+    ESEARCH_NUMBERS = Rules::new("ESEARCH", States::Authenticated).steady();
     IDLE = Rules::new("IDLE", States::Authenticated).barrier();
 
     CHECK = Rules::new("CHECK", States::Selected);
@@ -236,6 +237,7 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::MyRights(_) => &MYRIGHTS,
         Command::Append { .. } => &APPEND,
         Command::Notify(_) => &NOTIFY,
+        Command::Esearch { search, .. } if search.key.has_numbers() => &ESEARCH_NUMBERS,
         Command::Esearch { .. } => &ESEARCH,
         Command::Idle => &IDLE,
         Command::Check => &CHECK,

@@ -73,6 +73,7 @@ impl Tx<'_> {
             None => NONE,
         };
         let adds = values.iter().any(|(_, value)| value.is_some());
+        let before = self.annotated.len();
         for (entry, value) in values {
             let shared = entry.is_shared();
             let owner = if shared { NONE } else { user.0.cast_signed() };
@@ -87,6 +88,12 @@ impl Tx<'_> {
                     entry,
                 });
             }
+        }
+        if let Some(mailbox) = mailbox.filter(|_| self.annotated.len() > before) {
+            // RFC 7162 §3.2: whoever compares mod-sequences sees that something is new.
+            let mut row = self.mailbox(mailbox)?;
+            row.next_modseq();
+            self.finish(&row, row.change())?;
         }
         if adds {
             self.bound_annotations(key(mailbox), user, host)?;
