@@ -47,6 +47,17 @@ impl SequenceSet {
         });
         Some(NumberSet::from_ranges(pairs))
     }
+
+    /// Whether `*` is in it, so that it means something else when there is more.
+    #[must_use]
+    pub fn has_star(&self) -> bool {
+        let Self::Ranges(ranges) = self else {
+            return false;
+        };
+        ranges
+            .iter()
+            .any(|&(from, to)| from == Bound::Last || to == Bound::Last)
+    }
 }
 
 /// A set of numbers as sorted, disjoint, non-adjacent ranges. Its `Display` is the wire form.

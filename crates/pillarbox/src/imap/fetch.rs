@@ -137,6 +137,10 @@ pub(super) async fn fetch(
             items.push(FetchItem::ModSeq);
         }
     }
+    // Of what would be told without it (RFC 9394 §3.3, §3.4).
+    if let Some(range) = modifiers.iter().find_map(FetchModifier::partial) {
+        uids = uids.slice(range.within(uids.len() as usize));
+    }
     let uids = session.curb(uids)?;
     // Where the answer begins with the UID, it is no item unless asked for (RFC 9586 §3.3).
     let mut plan = Plan::new(uid && !session.dialect.uid_only, &items);
@@ -163,7 +167,7 @@ pub(super) async fn fetch(
 fn changed_since(modifiers: &[FetchModifier]) -> Option<ModSeq> {
     modifiers.iter().find_map(|modifier| match modifier {
         FetchModifier::ChangedSince(modseq) => Some(ModSeq(*modseq)),
-        FetchModifier::Vanished => None,
+        FetchModifier::Vanished | FetchModifier::Partial(_) => None,
     })
 }
 

@@ -23,7 +23,11 @@ enum Test {
     Any(Box<Self>, Box<Self>),
     Not(Box<Self>),
     Uids(NumberSet),
+    /// UIDs written with a star, and what they mean now.
+    Starred(SequenceSet, NumberSet),
     Flags(Flags),
+    /// A keyword that the mailbox does not know: it is on no message.
+    Unknown(Box<str>),
     /// Local day of the internal date, both ends included.
     Day(i64, i64),
     /// The instant of the internal date, both ends included.
@@ -88,6 +92,30 @@ impl Matcher {
         }
     }
 
+    /// Makes it what the search would be now, when UIDs and keywords may be there that were not. Says whether
+    /// messages have to be judged anew that have not changed.
+    pub(super) fn follow(&mut self, selected: &Selected, keywords: &KeywordTable) -> bool {
+        let last = selected.view.last_uid();
+        let mut anew = false;
+        self.test.visit(&mut |test| match test {
+            Test::Unknown(name) => {
+                if let Some(flags) = keywords.find(name) {
+                    *test = Test::Flags(flags);
+                }
+            }
+            Test::Starred(set, uids) => {
+                let now = set.resolve(last).unwrap_or_default();
+                anew |= now != *uids;
+                *uids = now;
+            }
+            _ => {}
+        });
+        if anew {
+            self.among = self.test.among();
+        }
+        anew
+    }
+
     /// Whether some key looks at the message itself.
     pub(super) const fn needs_bytes(&self) -> bool {
         self.bytes
@@ -142,7 +170,7 @@ impl Maker<'_> {
             SearchKey::Or(a, b) => Test::Any(Box::new(self.make(a)?), Box::new(self.make(b)?)),
             SearchKey::Not(key) => Test::Not(Box::new(self.make(key)?)),
             SearchKey::Sequence(set) => Test::Uids(self.by_sequence(set)),
-            SearchKey::Uid(set) => Test::Uids(self.by_uid(set)),
+            SearchKey::Uid(set) => self.by_uid(set),
             SearchKey::Flag(flag) => self.flag(flag),
             SearchKey::Before(day) => Test::Day(i64::MIN, day - 1),
             SearchKey::On(day) => Test::Day(*day, *day),
@@ -183,9 +211,12 @@ impl Maker<'_> {
             .unwrap_or_default()
     }
 
-    fn by_uid(&self, set: &SequenceSet) -> NumberSet {
-        set.resolve(self.selected.view.last_uid())
-            .unwrap_or_else(|| self.selected.saved.clone())
+    fn by_uid(&self, set: &SequenceSet) -> Test {
+        match set.resolve(self.selected.view.last_uid()) {
+            None => Test::Uids(self.selected.saved.clone()),
+            Some(uids) if set.has_star() => Test::Starred(set.clone(), uids),
+            Some(uids) => Test::Uids(uids),
+        }
     }
 
     /// A keyword that the mailbox does not know is on no message.
@@ -195,7 +226,7 @@ impl Maker<'_> {
             Flag::Keyword(name) => self
                 .keywords
                 .find(name)
-                .map_or(Test::Constant(false), Test::Flags),
+                .map_or_else(|| Test::Unknown((**name).into()), Test::Flags),
         }
     }
 
@@ -226,7 +257,8 @@ impl Test {
                 _ => return None,
             },
             Self::Not(test) => return test.judge_row(row, facts).map(|value| !value),
-            Self::Uids(set) => set.contains(row.uid.0),
+            Self::Uids(set) | Self::Starred(_, set) => set.contains(row.uid.0),
+            Self::Unknown(_) => false,
             Self::Flags(flags) => row.flags.contains(*flags),
             Self::Day(from, to) => (*from..=*to).contains(&row.date.local_day()),
             Self::Instant(from, to) => (*from..=*to).contains(&row.date.unix_seconds),
@@ -273,6 +305,19 @@ impl Test {
         }
     }
 
+    /// Shows it each of its keys.
+    fn visit(&mut self, each: &mut impl FnMut(&mut Self)) {
+        match self {
+            Self::All(tests) => tests.iter_mut().for_each(|test| test.visit(each)),
+            Self::Any(a, b) => {
+                a.visit(each);
+                b.visit(each);
+            }
+            Self::Not(test) => test.visit(each),
+            one => each(one),
+        }
+    }
+
     /// Whether one of its keys is like that.
     fn has(&self, key: &impl Fn(&Self) -> bool) -> bool {
         match self {
@@ -286,7 +331,7 @@ impl Test {
     /// A set outside of which nothing matches, if that is plain.
     fn among(&self) -> Option<NumberSet> {
         match self {
-            Self::Uids(set) => Some(set.clone()),
+            Self::Uids(set) | Self::Starred(_, set) => Some(set.clone()),
             Self::All(tests) => tests
                 .iter()
                 .filter_map(Self::among)

@@ -3,6 +3,7 @@
 mod arrange;
 mod binary;
 mod cmd;
+mod context;
 mod curb;
 pub mod directives;
 pub mod endpoint;

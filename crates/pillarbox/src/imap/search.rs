@@ -53,9 +53,18 @@ impl Look<'_> {
     /// # Errors
     /// A charset that is not known, or a sequence number that does not exist; what the store says.
     pub(super) async fn search(&mut self, search: &Search<'_>) -> Result<NumberSet, Halt> {
+        Ok(self.find(search).await?.1)
+    }
+
+    /// As [`Self::search`], with the keys as they were prepared.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub(super) async fn find(&mut self, search: &Search<'_>) -> Result<(Matcher, NumberSet), Halt> {
         let matcher = self.matcher(search)?;
-        self.matching(&matcher, &matcher.candidates(self.selected))
-            .await
+        let candidates = matcher.candidates(self.selected);
+        let found = self.matching(&matcher, &candidates).await?;
+        Ok((matcher, found))
     }
 
     /// Prepares the keys of a search in this mailbox, as of now.

@@ -14,6 +14,7 @@ use pillarbox_proto::sasl::Mechanism;
 use pillarbox_store::{Account, Member, Rows};
 use tokio::time::Instant;
 
+use super::context::Contexts;
 use super::language::Language;
 use super::news::News;
 use super::notify::{self, Notify};
@@ -92,6 +93,8 @@ pub(crate) struct Selected {
     pub(crate) told_keywords: usize,
     /// `$` (RFC 5182), as UIDs.
     pub(crate) saved: NumberSet,
+    /// Results that the client follows (RFC 5267 §4.3).
+    pub(super) contexts: Option<Box<Contexts>>,
 }
 
 impl Selected {
@@ -116,6 +119,7 @@ impl Selected {
             unheard: None,
             told_keywords: rows.keywords().names().len(),
             saved: NumberSet::new(),
+            contexts: None,
         }
     }
 }

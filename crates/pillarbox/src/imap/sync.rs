@@ -62,10 +62,19 @@ impl Session {
         // In IMAP4rev2 (RFC 9051 §7.5.2) and after NOTIFY (RFC 5465 §5.1), flags are told with the UID.
         let uid = (notify || dialect.condstore || dialect.rev2) && !dialect.uid_only;
         let known_to = selected.told_uids;
-        let Some(news) = selected.take_in(&mailbox.read(), expunge_allowed) else {
+        let since = selected.told;
+        let (leaving, news) = {
+            let rows = mailbox.read();
+            let leaving = selected.leaving(&rows, dialect);
+            (leaving, selected.take_in(&rows, expunge_allowed))
+        };
+        let Some(news) = news else {
             self.say_bye(None, "Too much was expunged meanwhile, connect again");
             return Ok(());
         };
+        if let Some(leaving) = leaving {
+            selected.tell_leaving(&leaving, &mut self.wire.out);
+        }
         if dialect.qresync || dialect.uid_only {
             resync::tell_vanished(&mut self.wire, false, &news.gone).await?;
         } else {
@@ -104,7 +113,8 @@ impl Session {
         if notify {
             Box::pin(self.tell_messages(known_to)).await?;
         }
-        self.wire.flush_if_full().await
+        self.wire.flush_if_full().await?;
+        Box::pin(self.tell_results(since, known_to)).await
     }
 }
 

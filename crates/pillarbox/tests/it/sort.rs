@@ -250,3 +250,32 @@ async fn c24_a_sort_has_every_message_also_those_that_another_expunged() {
     assert!(sorted.iter().all(|uid| *uid > 100));
     assert!(sorted.iter().map(expected).is_sorted());
 }
+
+/// RFC 7162 §3.1.9 and §3.1.10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sort_by_mod_sequence_tells_the_highest() {
+    let server = Server::start();
+    let mut client = with(&server, &["Subject: b", "Subject: a"]).await;
+    let code = client.ok("SELECT INBOX (CONDSTORE)").await;
+    let modseq = code
+        .iter()
+        .find_map(|line| line.split_once("[HIGHESTMODSEQ "))
+        .unwrap()
+        .1;
+    let modseq = modseq.split_once(']').unwrap().0;
+    let answer = format!("* SORT 2 1 (MODSEQ {modseq})");
+    client
+        .sees("SORT (SUBJECT) UTF-8 MODSEQ 1", &[&answer])
+        .await;
+    client
+        .sees("SORT (SUBJECT) UTF-8 MODSEQ 999999", &["* SORT"])
+        .await;
+    let lines = client
+        .ok("UID SORT RETURN (ALL) (SUBJECT) UTF-8 MODSEQ 1")
+        .await;
+    let tag = client.last_tag();
+    assert_eq!(
+        lines[0],
+        format!("* ESEARCH (TAG \"{tag}\") UID MODSEQ {modseq} ALL 2,1")
+    );
+}

@@ -55,6 +55,9 @@ pub static EXTENSIONS: &[Extension] = &[
     early("SORT", 5256),
     early("SORT=DISPLAY", 5957),
     early("ESORT", 5267),
+    early("CONTEXT=SEARCH", 5267),
+    early("CONTEXT=SORT", 5267),
+    early("PARTIAL", 9394),
     early("THREAD=ORDEREDSUBJECT", 5256),
     early("THREAD=REFERENCES", 5256),
     // Of draft-ietf-morg-inthread, by what RFC 5256 says of REFERENCES.

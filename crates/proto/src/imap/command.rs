@@ -498,6 +498,19 @@ pub enum FetchModifier {
     ChangedSince(u64),
     /// `VANISHED`.
     Vanished,
+    /// `PARTIAL` (RFC 9394 §3.3).
+    Partial(PartialRange),
+}
+
+impl FetchModifier {
+    /// The range of PARTIAL.
+    #[must_use]
+    pub const fn partial(&self) -> Option<PartialRange> {
+        match self {
+            Self::Partial(range) => Some(*range),
+            _ => None,
+        }
+    }
 }
 
 /// An item of FETCH.

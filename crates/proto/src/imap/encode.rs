@@ -8,7 +8,8 @@ use super::{lex, utf7};
 pub use super::date::push_date_time;
 pub use super::fetch::{Fetch, binary_label, binary_size_label, section_label};
 pub use super::found::{
-    Esearch, FoundIn, Numbers, ThreadPiece, esearch, esearch_in, search, sort, thread,
+    Change, Esearch, FoundIn, Numbers, ThreadPiece, add_to, esearch, esearch_in, remove_from, search,
+    sort, thread,
 };
 pub use super::response::list_news;
 pub use super::response::{
@@ -152,6 +153,14 @@ pub(super) fn push_text(out: &mut Vec<u8>, text: Wording<'_>) {
 pub(super) fn push_in_code(out: &mut Vec<u8>, text: &str) {
     let printable = |b: u8| matches!(b, b' '..=b'~') && b != b']';
     out.extend(text.bytes().map(|b| if printable(b) { b } else { b'?' }));
+}
+
+/// Appends a client's tag as a string.
+pub(super) fn push_tag(out: &mut Vec<u8>, tag: &str) {
+    string(
+        out,
+        tag.replace(|c: char| !c.is_ascii_graphic(), "?").as_bytes(),
+    );
 }
 
 /// Whether bytes can stand in quotes: printable ASCII and tabs, and not too many.

@@ -3,7 +3,9 @@
 use pillarbox_model::{MailboxName, NumberSet};
 
 use super::command::PartialRange;
-use super::encode::{Dialect, end_line, mailbox, push_number, push_set, spaced_number, string};
+use super::encode::{
+    Dialect, end_line, mailbox, parenthesised, push_number, push_set, push_tag, spaced_number,
+};
 
 /// The untagged SEARCH of the base protocol, with the highest mod-sequence if MODSEQ was asked for
 /// (RFC 7162 §3.1.5).
@@ -105,7 +107,7 @@ pub fn esearch_in(
     result: &Esearch<'_>,
     dialect: Dialect,
 ) {
-    push_tag(out, tag);
+    push_start(out, tag);
     out.extend_from_slice(b" MAILBOX ");
     mailbox(out, name, dialect);
     out.extend_from_slice(b" UIDVALIDITY");
@@ -140,18 +142,52 @@ fn push_result(out: &mut Vec<u8>, result: &Esearch<'_>) {
     end_line(out);
 }
 
-fn push_tag(out: &mut Vec<u8>, tag: &str) {
+fn push_start(out: &mut Vec<u8>, tag: &str) {
     out.extend_from_slice(b"* ESEARCH (TAG ");
-    let tag = tag.replace(|c: char| !c.is_ascii_graphic(), "?");
-    string(out, tag.as_bytes());
+    push_tag(out, tag);
 }
 
 fn push_esearch_head(out: &mut Vec<u8>, tag: &str, uid: bool) {
-    push_tag(out, tag);
+    push_start(out, tag);
     out.push(b')');
     if uid {
         out.extend_from_slice(b" UID");
     }
+}
+
+/// What came to a result or left it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change<'a> {
+    /// The place of the first one, from 1, once the changes before are made; 0 means wherever they stand, in a result
+    /// in the order of the mailbox.
+    pub place: u32,
+    /// In the order of the result; not empty.
+    pub numbers: Numbers<'a>,
+}
+
+/// What is in a result that a client follows from now on (RFC 5267 §4.3.3). Nothing is sent for no changes.
+pub fn add_to(out: &mut Vec<u8>, tag: &str, uid: bool, changes: &[Change<'_>]) {
+    push_changes(out, tag, uid, b" ADDTO", changes);
+}
+
+/// What is not in it any more (RFC 5267 §4.3.4).
+pub fn remove_from(out: &mut Vec<u8>, tag: &str, uid: bool, changes: &[Change<'_>]) {
+    push_changes(out, tag, uid, b" REMOVEFROM", changes);
+}
+
+fn push_changes(out: &mut Vec<u8>, tag: &str, uid: bool, verb: &[u8], changes: &[Change<'_>]) {
+    if changes.iter().all(|change| change.numbers.is_empty()) {
+        return;
+    }
+    push_esearch_head(out, tag, uid);
+    out.extend_from_slice(verb);
+    let said = changes.iter().filter(|change| !change.numbers.is_empty());
+    parenthesised(out, said, |out, change| {
+        push_number(out, change.place.into());
+        out.push(b' ');
+        change.numbers.push(out);
+    });
+    end_line(out);
 }
 
 /// The answer to SORT (RFC 5256 §4), with the highest mod-sequence if MODSEQ was asked for (RFC 7162 §3.1.9).

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use pillarbox_model::NumberSet;
 
 use super::encode::{
-    end_line, parenthesised, push_in_code, push_text, spaced_number, spaced_set, string,
+    end_line, parenthesised, push_in_code, push_tag, push_text, spaced_number, spaced_set, string,
 };
 use super::lex::is_tag_char;
 use super::notify::{Event, Events};
@@ -110,6 +110,8 @@ pub enum Code<'a> {
     TooBig,
     /// RFC 5182 §2.1.
     NotSaved,
+    /// RFC 5267 §4.3.1: the tag of a search whose result is not followed.
+    NoUpdate(&'a str),
     /// RFC 6154 §3.
     UseAttr,
     /// RFC 3516 §4.3.
@@ -183,6 +185,7 @@ impl Code<'_> {
             Self::Unavailable => "UNAVAILABLE",
             Self::TooBig => "TOOBIG",
             Self::NotSaved => "NOTSAVED",
+            Self::NoUpdate(_) => "NOUPDATE",
             Self::UseAttr => "USEATTR",
             Self::UnknownCte => "UNKNOWN-CTE",
             Self::Closed => "CLOSED",
@@ -247,6 +250,10 @@ impl Code<'_> {
                     .for_each(|uid| spaced_number(out, (*uid).into()));
             }
             Self::Modified(set) => spaced_set(out, set),
+            Self::NoUpdate(tag) => {
+                out.push(b' ');
+                push_tag(out, tag);
+            }
             Self::Capability(list) => {
                 out.push(b' ');
                 push_in_code(out, list);

@@ -1,14 +1,16 @@
 //! Results in order and in part: SORT, THREAD, PARTIAL, updates.
 
+use pillarbox_model::{Bound, SequenceSet};
 use pillarbox_proto::imap::command::{
-    Command, PartialRange, Search, SearchKey, SearchReturn, SortCriterion, SortKey, ThreadAlgorithm,
+    Command, FetchItem, FetchModifier, PartialRange, Search, SearchKey, SearchReturn,
+    SortCriterion, SortKey, ThreadAlgorithm,
 };
-use pillarbox_proto::imap::encode::{self, Esearch, Numbers, ThreadPiece};
+use pillarbox_proto::imap::encode::{self, Change, Code, Esearch, Numbers, Status, ThreadPiece};
 
 use crate::grammar::{bytes, means, wrong};
 use crate::responses::{
     Known::{Both, Codec, Neither},
-    goes_out,
+    goes_out, numbers,
 };
 
 #[test]
@@ -48,6 +50,42 @@ fn sorted_results() {
             encode::esearch(o, "a1", false, &result);
         });
     }
+}
+
+/// RFC 5267 §4.3.
+#[test]
+fn changes_of_results() {
+    let change = |place, numbers| Change { place, numbers };
+    let some = numbers(&[(32_768, 32_769)]);
+    goes_out(
+        Neither,
+        "* ESEARCH (TAG \"B01\") UID ADDTO (0 32768:32769)",
+        |o| {
+            encode::add_to(o, "B01", true, &[change(0, (&some).into())]);
+        },
+    );
+    goes_out(
+        Neither,
+        "* ESEARCH (TAG \"C01\") REMOVEFROM (3 9,2 1 7)",
+        |o| {
+            let changes = [
+                change(3, Numbers::Sorted(&[9, 2])),
+                change(1, Numbers::Sorted(&[7])),
+            ];
+            encode::remove_from(o, "C01", false, &changes);
+        },
+    );
+    let mut out = Vec::new();
+    encode::add_to(&mut out, "a", false, &[change(1, Numbers::Sorted(&[]))]);
+    assert!(out.is_empty());
+    goes_out(Both, "* NO [NOUPDATE \"B02\"] Too many contexts", |o| {
+        encode::untagged(
+            o,
+            Status::No,
+            Some(&Code::NoUpdate("B02")),
+            "Too many contexts",
+        );
+    });
 }
 
 /// RFC 5256 §4.
@@ -247,4 +285,36 @@ fn sort_and_thread() {
     ] {
         wrong(text, problem);
     }
+}
+
+/// RFC 9394 §3.3.
+#[test]
+fn parts_of_a_fetch() {
+    let with = |modifiers| Command::Fetch {
+        uid: true,
+        set: SequenceSet::Ranges(vec![(Bound::Number(1), Bound::Last)]),
+        items: vec![FetchItem::Flags],
+        modifiers,
+    };
+    let last = PartialRange {
+        from: 1,
+        to: 30,
+        from_end: true,
+    };
+    means(
+        "UID FETCH 1:* FLAGS (PARTIAL -1:-30 CHANGEDSINCE 98305)",
+        &with(vec![
+            FetchModifier::Partial(last),
+            FetchModifier::ChangedSince(98_305),
+        ]),
+    );
+    wrong(
+        "UID FETCH 1 FLAGS (PARTIAL 1:5 PARTIAL 1:2)",
+        "Only one PARTIAL is allowed at byte 34",
+    );
+    wrong("UID FETCH 1 FLAGS (PARTIAL)", "Expected a space at byte 29");
+    wrong(
+        "FETCH 1 FLAGS (PARTIAL 1:2)",
+        "PARTIAL is for UID FETCH at byte 18",
+    );
 }

@@ -121,7 +121,7 @@ pub(super) async fn run(
             algorithm,
             search,
         } => sort::thread(session, uid, algorithm, &search).await,
-        Command::CancelUpdate(_) => Err(Refusal::Client("Nothing is followed".into()).into()),
+        Command::CancelUpdate(tags) => sort::cancel_update(session, &tags),
         Command::UidBatches { size, range } => uidbatches::uid_batches(session, tag, size, range),
         Command::Fetch {
             uid,

@@ -8,6 +8,8 @@ use pillarbox_proto::imap::encode::{self, Esearch, Numbers};
 
 use super::{Completed, Outcome, Refusal, Session};
 use crate::imap::Selected;
+use crate::imap::context::{Context, Followed};
+use crate::imap::matcher::Matcher;
 use crate::imap::session::Halt;
 
 impl Session {
@@ -36,34 +38,44 @@ pub(super) async fn search(
         all: true,
         ..SearchReturn::default()
     };
-    let returns = search.returns.or(session.dialect.rev2.then_some(all));
-    let save = returns.is_some_and(|returns| returns.save);
-    let found = match find(session, search).await {
+    let asked = Asked {
+        returns: search.returns.or(session.dialect.rev2.then_some(all)),
+        ..Asked::new(tag, uid, search)
+    };
+    asked.is_new(session)?;
+    let (matcher, found) = match find(session, search).await {
         Ok(found) => found,
         Err(halt) => {
             // A refused search that was to be saved leaves nothing saved (RFC 5182 §2.1).
-            if save && let Some(selected) = &mut session.selected {
+            if search.returns.is_some_and(|returns| returns.save)
+                && let Some(selected) = &mut session.selected
+            {
                 selected.saved = NumberSet::new();
             }
             return Err(halt);
         }
     };
-    let asked = Asked {
-        returns,
-        ..Asked::new(tag, uid, search)
+    let found = Found::Set(found);
+    answer(session, &asked, &found)?;
+    let Found::Set(found) = found else {
+        return Ok(Completed::default());
     };
-    answer(session, &asked, &Found::Set(found))?;
+    asked.follow(session, matcher, Followed::Set(found))?;
     Ok(Completed::default())
 }
 
 /// The messages that match, of those that one command may look at (RFC 9738 §3.1): what counts is how many
 /// are looked at, and not how many match.
-async fn find(session: &mut Session, search: &Search<'_>) -> Result<NumberSet, Halt> {
+async fn find(
+    session: &mut Session,
+    search: &Search<'_>,
+) -> Result<(Matcher, NumberSet), Halt> {
     let look = session.look()?;
     let matcher = look.matcher(search)?;
     let candidates = matcher.candidates(look.selected);
     let candidates = session.curb(candidates)?;
-    session.look()?.matching(&matcher, &candidates).await
+    let found = session.look()?.matching(&matcher, &candidates).await?;
+    Ok((matcher, found))
 }
 
 /// What was found, as UIDs or sequence numbers.
@@ -145,6 +157,46 @@ impl<'a> Asked<'a> {
             returns: search.returns,
             modseq: search.key.has_modseq(),
         }
+    }
+
+    fn updates(&self) -> bool {
+        self.returns.is_some_and(|returns| returns.update)
+    }
+
+    /// Whether its tag is that of no result which is followed, if it wants one of its own.
+    ///
+    /// # Errors
+    /// RFC 5267 §4.3: the command is wrong.
+    pub(super) fn is_new(&self, session: &mut Session) -> Result<(), Refusal> {
+        match self.updates() && session.selected()?.follows(self.tag) {
+            true => Err(Refusal::Client("The tag is in use for updates".into())),
+            false => Ok(()),
+        }
+    }
+
+    /// Follows the result from now on, if that is asked for.
+    ///
+    /// # Errors
+    /// Nothing is selected.
+    pub(super) fn follow(
+        &self,
+        session: &mut Session,
+        matcher: Matcher,
+        result: Followed,
+    ) -> Result<(), Refusal> {
+        if !self.updates() {
+            return Ok(());
+        }
+        let followed = session.selected()?.follow(Context {
+            tag: self.tag.into(),
+            uid: self.uid,
+            matcher,
+            result,
+        });
+        if !followed {
+            session.no_update(self.tag, "As many results are followed as may be");
+        }
+        Ok(())
     }
 }
 

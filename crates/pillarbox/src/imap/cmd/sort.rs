@@ -1,11 +1,12 @@
 //! SORT and THREAD (RFC 5256 §3), also with RETURN (RFC 5267 §3).
 
 use pillarbox_model::NumberSet;
-use pillarbox_proto::imap::command::{Search, SortCriterion, ThreadAlgorithm};
+use pillarbox_proto::imap::command::{Bytes, Search, SortCriterion, ThreadAlgorithm};
 use pillarbox_proto::imap::encode::{self, ThreadPiece};
 
 use super::search::{Asked, Found, answer};
 use super::{Completed, Outcome, Refusal, Session};
+use crate::imap::context::Followed;
 
 /// SORT.
 pub(super) async fn sort(
@@ -15,15 +16,22 @@ pub(super) async fn sort(
     criteria: &[SortCriterion],
     search: &Search<'_>,
 ) -> Outcome {
+    let asked = Asked::new(tag, uid, search);
+    asked.is_new(session)?;
     within_limit(session, search)?;
     let mut look = session.look()?;
-    let found = look.search(search).await?;
-    let sorted = look.sort(&found, criteria).await?;
-    answer(
-        session,
-        &Asked::new(tag, uid, search),
-        &Found::Sorted(sorted),
-    )?;
+    let (matcher, found) = look.find(search).await?;
+    let sorted = Found::Sorted(look.sort(&found, criteria).await?);
+    answer(session, &asked, &sorted)?;
+    if let Found::Sorted(sorted) = sorted {
+        asked.follow(session, matcher, Followed::Sorted(sorted, criteria.into()))?;
+    }
+    Ok(Completed::default())
+}
+
+/// CANCELUPDATE (RFC 5267 §4.3.5).
+pub(super) fn cancel_update(session: &mut Session, tags: &[Bytes<'_>]) -> Outcome {
+    session.selected()?.unfollow(tags);
     Ok(Completed::default())
 }
 

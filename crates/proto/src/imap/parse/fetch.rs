@@ -1,5 +1,6 @@
-//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4).
+//! FETCH (RFC 3501 §6.4.5, RFC 7162 §3.1.4, RFC 9394 §3.3).
 
+use super::search::partial_range;
 use crate::imap::command::{
     BinarySection, Bytes, Command, FetchItem, FetchModifier, Rfc822, Section, SectionText,
 };
@@ -23,7 +24,7 @@ pub(super) fn fetch<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'a
     cursor.space()?;
     let items = items(cursor)?;
     let modifiers = match cursor.more()? {
-        true => cursor.nonempty_list("Expected a list of modifiers", modifier)?,
+        true => modifiers(cursor, uid)?,
         false => Vec::new(),
     };
     Ok(Command::Fetch {
@@ -34,7 +35,28 @@ pub(super) fn fetch<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'a
     })
 }
 
+fn modifiers(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Vec<FetchModifier>> {
+    let mut partial = false;
+    cursor.nonempty_list("Expected a list of modifiers", |cursor| {
+        let at = cursor.position();
+        let modifier = modifier(cursor)?;
+        if matches!(modifier, FetchModifier::Partial(_)) {
+            if !uid {
+                return cursor.fail_at(at, "PARTIAL is for UID FETCH");
+            }
+            if std::mem::replace(&mut partial, true) {
+                return cursor.fail_at(at, "Only one PARTIAL is allowed");
+            }
+        }
+        Ok(modifier)
+    })
+}
+
 fn modifier(cursor: &mut Cursor<'_>) -> Parsed<FetchModifier> {
+    if cursor.word("PARTIAL") {
+        cursor.space()?;
+        return partial_range(cursor).map(FetchModifier::Partial);
+    }
     if cursor.word("VANISHED") {
         return Ok(FetchModifier::Vanished);
     }
