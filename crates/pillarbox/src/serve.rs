@@ -9,6 +9,7 @@ use crate::assemble::ImapBlock;
 use crate::endpoint::{EndpointBlock, Protocol};
 use crate::imap::endpoint::Endpoint as Imap;
 use crate::imap::places::Places;
+use crate::imap::pulse::PROGRESS;
 use crate::lmtp::endpoint::{Endpoint as Lmtp, LmtpRules};
 use crate::log::Logger;
 use crate::net::{Endpoint, Handler, Tls, TlsSettings};
@@ -90,6 +91,7 @@ fn imap(block: ImapBlock, common: Common, places: &Arc<Places>) -> Handler {
         admin_contact: block.admin_contact,
         storage: block.storage,
         limits: common.limits,
+        progress: PROGRESS,
         places: Arc::clone(places),
     });
     Arc::new(move |connection| Box::pin(Arc::clone(&endpoint).serve(connection)))

@@ -10,7 +10,7 @@ use pillarbox_message::thread::{self, Piece, Threaded};
 use pillarbox_message::{Comparator, DigestRef, SortKeys, sort_keys_by};
 use pillarbox_model::NumberSet;
 use pillarbox_proto::imap::command::{SortCriterion, SortKey, ThreadAlgorithm};
-use pillarbox_proto::imap::encode::ThreadPiece;
+use pillarbox_proto::imap::encode::{Progress, ThreadPiece};
 
 use super::Refusal;
 use super::search::{Look, ROWS_AT_ONCE, Stored};
@@ -154,7 +154,8 @@ impl Look<'_> {
             if keys.size_bytes() > KEYS_BYTES {
                 return Err(Refusal::Limit("Too much to put in order at once").into());
             }
-            tokio::task::yield_now().await;
+            // How far the search was has been told: it would seem to begin again.
+            self.breathe(Progress::default()).await?;
         }
         Ok(whole)
     }

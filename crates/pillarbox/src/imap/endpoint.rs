@@ -1,6 +1,7 @@
 //! The `imap` endpoint: what its block said, and the connections it serves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -41,6 +42,9 @@ pub struct Endpoint {
     pub storage: Arc<Storage>,
     /// Bounds.
     pub limits: Limits,
+    /// How often a client hears that its command is still being done (RFC 9585); see
+    /// [`pulse::PROGRESS`](super::pulse::PROGRESS).
+    pub progress: Duration,
     /// Connections by user.
     pub places: Arc<Places>,
 }

@@ -16,6 +16,7 @@ mod news;
 mod notify;
 mod phrases;
 pub mod places;
+pub mod pulse;
 mod reach;
 mod refusal;
 mod resync;

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use pillarbox_message::{Comparator, DigestRef};
 use pillarbox_model::{NumberSet, Uid};
 use pillarbox_proto::imap::command::Search;
+use pillarbox_proto::imap::encode::Progress;
 use pillarbox_store::{Facts, Row};
 
 use super::facts;
 use super::matcher::Matcher;
+use super::pulse::Pulse;
 use super::session::Halt;
 use super::{Endpoint, Refusal, Selected, Session};
 use crate::clock;
@@ -26,22 +28,34 @@ pub(super) struct Look<'a> {
     pub(super) selected: &'a Selected,
     /// How texts are compared.
     pub(super) comparator: Comparator,
+    /// Tells the client that it takes a while.
+    pub(super) pulse: Option<Pulse<'a>>,
 }
 
 impl Session {
     /// A look through the selected mailbox.
-    pub(super) fn look(&self) -> Result<Look<'_>, Refusal> {
+    pub(super) fn look(&mut self) -> Result<Look<'_>, Refusal> {
+        let every = self.endpoint.progress;
         let selected = self.selected.as_ref();
-        let selected = selected.ok_or(Refusal::State("No mailbox is selected"))?;
-        Ok(self.look_through(selected))
+        Ok(Look {
+            endpoint: &self.endpoint,
+            selected: selected.ok_or(Refusal::State("No mailbox is selected"))?,
+            comparator: self.comparator,
+            pulse: Some(Pulse::new(&mut self.wire, &self.tag, every)),
+        })
     }
 
     /// A look through any mailbox.
-    pub(super) fn look_through<'a>(&'a self, selected: &'a Selected) -> Look<'a> {
+    pub(super) fn look_through<'a>(&'a mut self, selected: &'a Selected) -> Look<'a> {
         Look {
             endpoint: &self.endpoint,
             selected,
             comparator: self.comparator,
+            pulse: Some(Pulse::new(
+                &mut self.wire,
+                &self.tag,
+                self.endpoint.progress,
+            )),
         }
     }
 }
@@ -87,6 +101,7 @@ impl Look<'_> {
         candidates: &NumberSet,
     ) -> Result<NumberSet, Halt> {
         let mailbox = self.selected.member.mailbox().clone();
+        let (mut judged, goal) = (0, candidates.len());
         let mut found = NumberSet::new();
         let mut next = candidates.first();
         while let Some(from) = next {
@@ -108,13 +123,24 @@ impl Look<'_> {
             for some in undecided.chunks(TEXTS_AT_ONCE) {
                 self.judge_texts(matcher, some, &known, &mut matches)
                     .await?;
-                tokio::task::yield_now().await;
+                judged += some.len() as u64;
+                self.breathe(Progress::of(judged, goal)).await?;
             }
             matches.sort_unstable();
             matches.into_iter().for_each(|uid| found.insert(uid));
-            tokio::task::yield_now().await;
+            judged += (some.len() - undecided.len()) as u64;
+            self.breathe(Progress::of(judged, goal)).await?;
         }
         Ok(found)
+    }
+
+    /// Lets others have a turn, and tells the client how far this is.
+    pub(super) async fn breathe(&mut self, progress: Progress) -> Result<(), Halt> {
+        tokio::task::yield_now().await;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.beat(progress).await?;
+        }
+        Ok(())
     }
 
     /// Judges messages whose rows don't decide, if some key looks at what is known beside them; leaves

@@ -52,6 +52,8 @@ pub(crate) struct Session {
     pub(super) notify: Option<Box<Notify>>,
     pub(super) login_failures: u32,
     pub(super) shutdown: Signal,
+    /// Of the command in progress, or of the last one.
+    pub(super) tag: String,
     upload: Option<Upload>,
     /// Where a command stopped that may touch so many messages and no more (RFC 9738).
     pub(super) curbed: Option<u32>,
@@ -226,6 +228,7 @@ impl Session {
             notify: None,
             login_failures: 0,
             shutdown: connection.shutdown,
+            tag: String::new(),
             upload: None,
             curbed: None,
             bad_commands: 0,
@@ -418,6 +421,8 @@ impl Session {
             return Ok(());
         }
         let upload = self.upload.take();
+        self.tag.clear();
+        self.tag.push_str(tagged.tag);
         let outcome = cmd::run(self, tagged.tag, tagged.command, upload).await;
         let ended = match outcome {
             Ok(completed) => Ok(completed),

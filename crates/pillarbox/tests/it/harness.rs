@@ -174,6 +174,7 @@ fn endpoint(storage: Storage) -> Endpoint {
         admins: Box::new(["root".into()]),
         storage: Arc::new(storage),
         limits: Limits::default(),
+        progress: pillarbox::imap::pulse::PROGRESS,
         places: Arc::default(),
     }
 }

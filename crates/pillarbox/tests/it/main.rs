@@ -29,6 +29,7 @@ mod pitfalls_messages;
 mod pitfalls_views;
 mod pitfalls_wire;
 mod process;
+mod progress;
 mod providers;
 mod qresync;
 mod quickstart;

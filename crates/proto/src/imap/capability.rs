@@ -58,6 +58,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("CONTEXT=SEARCH", 5267),
     early("CONTEXT=SORT", 5267),
     early("PARTIAL", 9394),
+    early("INPROGRESS", 9585),
     early("THREAD=ORDEREDSUBJECT", 5256),
     early("THREAD=REFERENCES", 5256),
     // Of draft-ietf-morg-inthread, by what RFC 5256 says of REFERENCES.

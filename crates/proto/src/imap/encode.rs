@@ -18,7 +18,7 @@ pub use super::response::{
     quota_root, recent, uid_batches, vanished,
 };
 pub use super::rights::{acl, list_rights, my_rights};
-pub use super::status::{Code, Status, Wording, bye, continuation, tagged, untagged};
+pub use super::status::{Code, Progress, Status, Wording, bye, continuation, tagged, untagged};
 
 /// How this session is spoken to: what its client has enabled (RFC 5161), once and until it leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

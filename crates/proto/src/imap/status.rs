@@ -21,6 +21,31 @@ pub enum Status {
     Bad,
 }
 
+/// How far a command is (RFC 9585 §4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Progress {
+    done: Option<u64>,
+    goal: Option<u64>,
+}
+
+impl Progress {
+    /// So much of so much. Where all is done, or more than was meant to be, nothing is said of it: the goal is
+    /// always still to be reached.
+    #[must_use]
+    pub const fn of(done: u64, goal: u64) -> Self {
+        if done >= goal {
+            return Self {
+                done: None,
+                goal: None,
+            };
+        }
+        Self {
+            done: Some(done),
+            goal: Some(goal),
+        }
+    }
+}
+
 /// Text for people.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wording<'a> {
@@ -112,6 +137,8 @@ pub enum Code<'a> {
     NotSaved,
     /// RFC 5267 §4.3.1: the tag of a search whose result is not followed.
     NoUpdate(&'a str),
+    /// RFC 9585 §4: the tag of the command in progress, where it can be told, and how far it is.
+    InProgress(Option<&'a str>, Progress),
     /// RFC 6154 §3.
     UseAttr,
     /// RFC 3516 §4.3.
@@ -186,6 +213,7 @@ impl Code<'_> {
             Self::TooBig => "TOOBIG",
             Self::NotSaved => "NOTSAVED",
             Self::NoUpdate(_) => "NOUPDATE",
+            Self::InProgress(..) => "INPROGRESS",
             Self::UseAttr => "USEATTR",
             Self::UnknownCte => "UNKNOWN-CTE",
             Self::Closed => "CLOSED",
@@ -254,6 +282,7 @@ impl Code<'_> {
                 out.push(b' ');
                 push_tag(out, tag);
             }
+            Self::InProgress(tag, progress) => push_progress(out, tag, progress),
             Self::Capability(list) => {
                 out.push(b' ');
                 push_in_code(out, list);
@@ -274,6 +303,22 @@ impl Code<'_> {
             _ => {}
         }
     }
+}
+
+/// `inprogress-tag SP inprogress-state` in parentheses (RFC 9585 §6).
+fn push_progress(out: &mut Vec<u8>, tag: Option<&str>, progress: Progress) {
+    out.extend_from_slice(b" (");
+    match tag {
+        Some(tag) => push_tag(out, tag),
+        None => out.extend_from_slice(b"NIL"),
+    }
+    for number in [progress.done, progress.goal] {
+        match number {
+            Some(number) => spaced_number(out, number),
+            None => out.extend_from_slice(b" NIL"),
+        }
+    }
+    out.push(b')');
 }
 
 /// Appends `resp-text` and the line's end.

@@ -5,7 +5,9 @@ use pillarbox_proto::imap::command::{
     Command, FetchItem, FetchModifier, PartialRange, Search, SearchKey, SearchReturn,
     SortCriterion, SortKey, ThreadAlgorithm,
 };
-use pillarbox_proto::imap::encode::{self, Change, Code, Esearch, Numbers, Status, ThreadPiece};
+use pillarbox_proto::imap::encode::{
+    self, Change, Code, Esearch, Numbers, Progress, Status, ThreadPiece,
+};
 
 use crate::grammar::{bytes, means, wrong};
 use crate::responses::{
@@ -86,6 +88,26 @@ fn changes_of_results() {
             "Too many contexts",
         );
     });
+}
+
+/// RFC 9585 §4.
+#[test]
+fn progress_of_a_command() {
+    for (tag, progress, text) in [
+        (
+            Some("A001"),
+            Progress::of(454, 1_000),
+            "(\"A001\" 454 1000)",
+        ),
+        (Some("A001"), Progress::of(0, 1), "(\"A001\" 0 1)"),
+        (Some("A001"), Progress::of(7, 7), "(\"A001\" NIL NIL)"),
+        (None, Progress::default(), "(NIL NIL NIL)"),
+    ] {
+        goes_out(Both, &format!("* OK [INPROGRESS {text}] Still here"), |o| {
+            let code = Code::InProgress(tag, progress);
+            encode::untagged(o, Status::Ok, Some(&code), "Still here");
+        });
+    }
 }
 
 /// RFC 5256 §4.

@@ -29,9 +29,9 @@ pub(super) async fn copy(
     let source = session.selected()?.member.mailbox().id();
     let store = session.endpoint.storage.store.clone();
     let keep = target.rights & Rights::FLAGS;
-    let copied = store
-        .copy(source, &uids, target.info.id, remove, keep)
-        .await?;
+    let copied = session
+        .patiently(store.copy(source, &uids, target.info.id, remove, keep))
+        .await??;
     // Nothing copied, nothing to say: unknown UIDs are no error (RFC 3501 §6.4.8), nor is a saved
     // result that is empty (RFC 5182 §2.1).
     if copied.from.is_empty() {

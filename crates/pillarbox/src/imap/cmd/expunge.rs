@@ -12,7 +12,10 @@ pub(super) async fn expunge(session: &mut Session, among: Option<&SequenceSet>) 
     let among = among.map(|set| doomed(session, set)).transpose()?;
     let mailbox = session.selected()?.member.mailbox().id();
     let store = session.endpoint.storage.store.clone();
-    let gone = store.expunge(mailbox, among.as_ref()).await?.uids;
+    let gone = session
+        .patiently(store.expunge(mailbox, among.as_ref()))
+        .await??
+        .uids;
     Ok(Completed {
         code: DoneCode::after_expunge(session, !gone.is_empty()),
         ..Completed::default()

@@ -46,9 +46,8 @@ pub(super) async fn store(
         StoreAction::Remove => FlagAction::Remove,
     };
     let since = change.unchanged_since.map(ModSeq);
-    let done = store
-        .set_flags(mailbox.id(), &uids, action, &flags, since)
-        .await?;
+    let change = store.set_flags(mailbox.id(), &uids, action, &flags, since);
+    let done = session.patiently(change).await??;
     tell(session, uid, &uids, &done, silent, since.is_some()).await?;
     let modified = session.selected()?.names(uid, &done.modified);
     let gone = || mailbox.read().missing_among(uids.ranges().iter().copied());
