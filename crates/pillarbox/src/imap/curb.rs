@@ -71,7 +71,7 @@ impl Session {
 
 impl Selected {
     /// Those of `uids` that are messages.
-    fn there(&self, uids: &NumberSet) -> NumberSet {
+    pub(super) fn there(&self, uids: &NumberSet) -> NumberSet {
         match self.view.has_numbers() {
             true => self.view.known_among(uids),
             false => {

@@ -139,7 +139,8 @@ pub(super) async fn fetch(
     }
     // Of what would be told without it (RFC 9394 §3.3, §3.4).
     if let Some(range) = modifiers.iter().find_map(FetchModifier::partial) {
-        uids = uids.slice(range.within(uids.len() as usize));
+        let there = session.selected()?.there(&uids);
+        uids = there.slice(range.within(there.len() as usize));
     }
     let uids = session.curb(uids)?;
     // Where the answer begins with the UID, it is no item unless asked for (RFC 9586 §3.3).

@@ -148,3 +148,39 @@ async fn a_page_of_a_fetch_has_the_messages_at_its_places() {
         .refused("UID FETCH 1:* UID (PARTIAL 1:2 PARTIAL 3:4)", "BAD")
         .await;
 }
+
+/// RFC 9586: places are those of messages, not of UIDs that none has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_without_sequence_numbers_counts_messages() {
+    let server = Server::start();
+    let mut client = with_gaps(&server).await;
+    client.ok("ENABLE UIDONLY").await;
+    client.ok("SELECT INBOX").await;
+    for (range, uids) in [("1:3", [2, 3, 5]), ("-1:-3", [7, 9, 10])] {
+        let lines = client
+            .ok(&format!("UID FETCH 1:* FLAGS (PARTIAL {range})"))
+            .await;
+        let expected = uids.map(|uid| format!("* {uid} UIDFETCH (FLAGS ())"));
+        assert_eq!(lines[..lines.len() - 1], expected);
+    }
+    let lines = client
+        .ok("UID SEARCH RETURN (UPDATE PARTIAL 2:3) UNFLAGGED")
+        .await;
+    let tag = client.last_tag();
+    let said = |what: &str| format!("* ESEARCH (TAG \"{tag}\") UID {what}");
+    assert_eq!(lines[0], said("PARTIAL (2:3 3,5)"));
+    let mut other = server.inbox("ann").await;
+    other.ok("UID STORE 3 +FLAGS (\\Flagged)").await;
+    other.ok("UID STORE 9 +FLAGS (\\Deleted)").await;
+    other.ok("EXPUNGE").await;
+    let lines = client.ok("NOOP").await;
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("ESEARCH"))
+        .collect();
+    assert_eq!(
+        told,
+        [&said("REMOVEFROM (0 9)"), &said("REMOVEFROM (0 3)")],
+        "{lines:?}"
+    );
+}

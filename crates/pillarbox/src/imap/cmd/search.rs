@@ -66,10 +66,7 @@ pub(super) async fn search(
 
 /// The messages that match, of those that one command may look at (RFC 9738 §3.1): what counts is how many
 /// are looked at, and not how many match.
-async fn find(
-    session: &mut Session,
-    search: &Search<'_>,
-) -> Result<(Matcher, NumberSet), Halt> {
+async fn find(session: &mut Session, search: &Search<'_>) -> Result<(Matcher, NumberSet), Halt> {
     let look = session.look()?;
     let matcher = look.matcher(search)?;
     let candidates = matcher.candidates(look.selected);
