@@ -3,13 +3,13 @@
 use std::io;
 
 use pillarbox_model::{ModSeq, NumberSet, View};
-use pillarbox_proto::imap::command::SortCriterion;
+use pillarbox_proto::imap::command::{FetchItem, SortCriterion};
 use pillarbox_proto::imap::encode::{self, Change, Code, Dialect, Numbers, Status};
 use pillarbox_store::Rows;
 
 use super::matcher::Matcher;
 use super::session::Halt;
-use super::{Selected, Session};
+use super::{Selected, Session, fetch};
 use crate::log::Text;
 
 /// Results followed by one session: each is looked at with every change of the mailbox. A client has one for each
@@ -34,6 +34,8 @@ pub(super) struct Context {
     pub(super) uid: bool,
     pub(super) matcher: Matcher,
     pub(super) result: Followed,
+    /// What is told of new messages in it, before they are in it (RFC 5465 §7).
+    pub(super) fetch: Vec<FetchItem<'static>>,
 }
 
 /// A result as its client knows it, as UIDs.
@@ -202,6 +204,12 @@ pub(super) struct Leaving {
     view: View,
 }
 
+/// What happened in the mailbox.
+struct Changes {
+    changed: NumberSet,
+    known_to: u32,
+}
+
 type Tell = fn(&mut Vec<u8>, &str, bool, &[Change<'_>]);
 
 impl Context {
@@ -227,7 +235,8 @@ impl Context {
 
 impl Session {
     /// Tells what changes after `since`, which the client was told, did to results that are followed.
-    pub(super) async fn tell_results(&mut self, since: ModSeq) -> io::Result<()> {
+    /// Messages above `known_to` are new.
+    pub(super) async fn tell_results(&mut self, since: ModSeq, known_to: u32) -> io::Result<()> {
         let Some(selected) = self.selected.as_mut().filter(|s| s.contexts.is_some()) else {
             return Ok(());
         };
@@ -240,9 +249,10 @@ impl Session {
             return Ok(());
         }
         let mut contexts = selected.contexts.take().unwrap_or_default();
+        let changes = Changes { changed, known_to };
         let mut at = 0;
         while at < contexts.all.len() {
-            match self.tell_result(&mut contexts.all[at], &changed).await {
+            match self.tell_result(&mut contexts.all[at], &changes).await {
                 Ok(()) => at += 1,
                 Err(Halt::Broken(error)) => return Err(error),
                 Err(Halt::Refused(refusal)) => {
@@ -263,11 +273,7 @@ impl Session {
     }
 
     /// Tells what these changed messages did to one result.
-    async fn tell_result(
-        &mut self,
-        context: &mut Context,
-        changed: &NumberSet,
-    ) -> Result<(), Halt> {
+    async fn tell_result(&mut self, context: &mut Context, changes: &Changes) -> Result<(), Halt> {
         let mut look = self.look()?;
         let selected = look.selected;
         let anew = {
@@ -276,7 +282,7 @@ impl Session {
         };
         let judged = match anew {
             true => NumberSet::from_ranges(selected.view.ranges()),
-            false => changed.clone(),
+            false => changes.changed.clone(),
         };
         let matching = look.matching(&context.matcher, &judged).await?;
         let known = context.result.set();
@@ -294,7 +300,11 @@ impl Session {
             true => Vec::new(),
             false => context.result.insert(&new, order),
         };
-        let view = &selected.view;
+        if !context.fetch.is_empty() {
+            let arrived = new.difference(&NumberSet::range(0..=changes.known_to));
+            fetch::tell(self, &arrived, &context.fetch).await?;
+        }
+        let view = &self.selected()?.view;
         let mut out = Vec::new();
         context.tell(encode::remove_from, &removed, view, &mut out);
         context.tell(encode::add_to, &inserted, view, &mut out);

@@ -20,6 +20,7 @@ pub(super) struct Pulse<'a> {
     tag: &'a str,
     every: Duration,
     last: Instant,
+    numbers: bool,
 }
 
 impl<'a> Pulse<'a> {
@@ -29,6 +30,15 @@ impl<'a> Pulse<'a> {
             tag,
             every,
             last: Instant::now(),
+            numbers: true,
+        }
+    }
+
+    /// Does not say how far one step is of several.
+    pub(super) fn without_numbers(self) -> Self {
+        Self {
+            numbers: false,
+            ..self
         }
     }
 
@@ -40,7 +50,10 @@ impl<'a> Pulse<'a> {
         if self.last.elapsed() < self.every {
             return Ok(());
         }
-        self.tell(progress).await
+        match self.numbers {
+            true => self.tell(progress).await,
+            false => self.tell(Progress::default()).await,
+        }
     }
 
     async fn tell(&mut self, progress: Progress) -> io::Result<()> {

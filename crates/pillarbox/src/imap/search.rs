@@ -45,17 +45,15 @@ impl Session {
         })
     }
 
-    /// A look through any mailbox.
+    /// A look through any mailbox, one of several.
     pub(super) fn look_through<'a>(&'a mut self, selected: &'a Selected) -> Look<'a> {
         Look {
             endpoint: &self.endpoint,
             selected,
             comparator: self.comparator,
-            pulse: Some(Pulse::new(
-                &mut self.wire,
-                &self.tag,
-                self.endpoint.progress,
-            )),
+            pulse: Some(
+                Pulse::new(&mut self.wire, &self.tag, self.endpoint.progress).without_numbers(),
+            ),
         }
     }
 }

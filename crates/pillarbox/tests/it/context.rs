@@ -266,6 +266,42 @@ async fn updates_come_while_a_client_idles() {
     client.until("i").await;
 }
 
+/// RFC 5465 §7: FETCH after EXISTS, and before the result has the message; not for one that was there before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wanted_of_new_messages_comes_with_them() {
+    let server = Server::start();
+    let mut client = server.inbox("ann").await;
+    client.append("INBOX", "\\Seen", MAIL).await;
+    client.ok("NOOP").await;
+    let items = "UPDATE (UID BODY[HEADER.FIELDS (SUBJECT)])";
+    client
+        .ok(&format!("SEARCH RETURN (COUNT {items}) UNSEEN"))
+        .await;
+    let tag = client.last_tag();
+    let mut other = server.login("ann").await;
+    other.append("INBOX", "", &subject("new")).await;
+    other.append("INBOX", "\\Seen", &subject("seen")).await;
+    client
+        .sees(
+            "NOOP",
+            &[
+                "* 3 EXISTS",
+                "* 0 RECENT",
+                "* 2 FETCH (UID 2 BODY[HEADER.FIELDS (SUBJECT)] {16}\r\nSubject: new\r\n\r\n)",
+                &format!("* ESEARCH (TAG \"{tag}\") ADDTO (0 2)"),
+            ],
+        )
+        .await;
+    client
+        .sees(
+            "STORE 1 -FLAGS.SILENT (\\Seen)",
+            &[&format!("* ESEARCH (TAG \"{tag}\") ADDTO (0 1)")],
+        )
+        .await;
+    // It was told, not read.
+    client.sees("SEARCH UNSEEN", &["* SEARCH 1 2"]).await;
+}
+
 /// What a client makes of a result and its updates.
 struct Copy {
     tag: String,

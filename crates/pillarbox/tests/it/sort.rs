@@ -108,7 +108,6 @@ async fn a_sort_that_makes_no_sense_is_refused() {
         "SORT () UTF-8 ALL",
         "SORT (REVERSE) UTF-8 ALL",
         "SORT (COLOUR) UTF-8 ALL",
-        "SORT (DATE) UTF-8 7",
         "SORT RETURN (ALL PARTIAL 1:2) (DATE) UTF-8 ALL",
     ] {
         client.refused(command, "BAD").await;

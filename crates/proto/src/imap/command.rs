@@ -396,6 +396,8 @@ pub enum AppendData<'a> {
 pub struct Search<'a> {
     /// `RETURN (…)`; `None` if not written, then the answer is an untagged SEARCH.
     pub returns: Option<SearchReturn>,
+    /// `UPDATE (…)`: what is to be told of new messages that come into the result (RFC 5465 §7).
+    pub fetch: Vec<FetchItem<'a>>,
     /// `CHARSET`, in the client's spelling.
     pub charset: Option<Bytes<'a>>,
     /// What must hold; several keys are an `And`.

@@ -8,8 +8,8 @@ use super::{lex, utf7};
 pub use super::date::push_date_time;
 pub use super::fetch::{Fetch, binary_label, binary_size_label, section_label};
 pub use super::found::{
-    Change, Esearch, FoundIn, Numbers, ThreadPiece, add_to, esearch, esearch_in, remove_from, search,
-    sort, thread,
+    Change, Esearch, FoundIn, Numbers, ThreadPiece, add_to, esearch, esearch_in, remove_from,
+    search, sort, thread,
 };
 pub use super::response::list_news;
 pub use super::response::{

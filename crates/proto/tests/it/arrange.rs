@@ -142,6 +142,7 @@ fn parts_of_a_result() {
     let with = |returns| Command::Search {
         uid: false,
         search: Search {
+            fetch: Vec::new(),
             returns: Some(returns),
             charset: None,
             key: SearchKey::All,
@@ -222,6 +223,7 @@ fn a_range_of_a_result_takes_what_is_there() {
 #[test]
 fn sort_and_thread() {
     let search = |returns, charset| Search {
+        fetch: Vec::new(),
         returns,
         charset: Some(bytes(charset)),
         key: SearchKey::All,
@@ -307,6 +309,33 @@ fn sort_and_thread() {
     ] {
         wrong(text, problem);
     }
+}
+
+/// RFC 5465 §7.
+#[test]
+fn what_is_told_of_new_messages_in_a_result() {
+    for options in ["COUNT UPDATE (UID FLAGS)", "UPDATE(UID FLAGS) COUNT"] {
+        means(
+            &format!("SEARCH RETURN ({options}) ALL"),
+            &Command::Search {
+                uid: false,
+                search: Search {
+                    returns: Some(SearchReturn {
+                        update: true,
+                        count: true,
+                        ..SearchReturn::default()
+                    }),
+                    fetch: vec![FetchItem::Uid, FetchItem::Flags],
+                    charset: None,
+                    key: SearchKey::All,
+                },
+            },
+        );
+    }
+    wrong(
+        "SEARCH RETURN (UPDATE ()) ALL",
+        "Expected one or more items at byte 25",
+    );
 }
 
 /// RFC 9394 §3.3.

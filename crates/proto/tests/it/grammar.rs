@@ -876,6 +876,7 @@ fn search(key: SearchKey<'_>) -> Command<'_> {
     Command::Search {
         uid: false,
         search: Search {
+            fetch: Vec::new(),
             returns: None,
             charset: None,
             key,
@@ -1064,6 +1065,7 @@ fn search_options() {
     let with = |returns, charset| Command::Search {
         uid: true,
         search: Search {
+            fetch: Vec::new(),
             returns,
             charset,
             key: SearchKey::All,

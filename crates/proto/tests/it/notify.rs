@@ -123,6 +123,7 @@ fn what_is_no_group_is_refused_where_it_ends_to_be_one() {
 #[test]
 fn a_search_names_its_mailboxes_or_means_the_selected_one() {
     let search = |returns| Search {
+        fetch: Vec::new(),
         returns,
         charset: None,
         key: SearchKey::All,

@@ -143,7 +143,7 @@ fn selected(session: &Session) -> Option<MailboxId> {
 /// Searches a mailbox as it is now; the selected one as the client knows it. Also gives the highest
 /// mod-sequence of what is told, if the search was for some (RFC 7162 §3.1.5).
 async fn search_one(
-    session: &Session,
+    session: &mut Session,
     mailbox: &MailboxInfo,
     search: &Search<'_>,
     returns: SearchReturn,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use pillarbox_model::{NumberSet, View};
-use pillarbox_proto::imap::command::{Search, SearchReturn};
+use pillarbox_proto::imap::command::{FetchItem, Search, SearchReturn};
 use pillarbox_proto::imap::encode::{self, Esearch, Numbers};
 
 use super::{Completed, Outcome, Refusal, Session};
@@ -144,15 +144,18 @@ pub(super) struct Asked<'a> {
     returns: Option<SearchReturn>,
     /// Whether MODSEQ was among the keys, so that the answer tells it (RFC 7162 §3.1.5).
     modseq: bool,
+    /// What UPDATE tells of new messages.
+    fetch: &'a [FetchItem<'a>],
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn new(tag: &'a str, uid: bool, search: &Search<'_>) -> Self {
+    pub(super) fn new(tag: &'a str, uid: bool, search: &'a Search<'a>) -> Self {
         Self {
             tag,
             uid,
             returns: search.returns,
             modseq: search.key.has_modseq(),
+            fetch: &search.fetch,
         }
     }
 
@@ -189,6 +192,12 @@ impl<'a> Asked<'a> {
             uid: self.uid,
             matcher,
             result,
+            fetch: self
+                .fetch
+                .iter()
+                .cloned()
+                .map(FetchItem::into_owned)
+                .collect(),
         });
         if !followed {
             session.no_update(self.tag, "As many results are followed as may be");

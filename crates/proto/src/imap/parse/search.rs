@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use pillarbox_model::{Bound, Flag, Flags, SequenceSet, limit};
 
+use super::fetch::attributes;
 use super::notify;
-use crate::imap::command::{Bytes, Command, PartialRange, Search, SearchKey, SearchReturn};
+use crate::imap::command::{
+    Bytes, Command, FetchItem, PartialRange, Search, SearchKey, SearchReturn,
+};
 use crate::imap::date::date;
 use crate::imap::lex::{Cursor, Parsed};
 use crate::imap::notify::MailboxFilter;
@@ -38,7 +41,7 @@ pub(super) fn esearch<'a>(cursor: &mut Cursor<'a>) -> Parsed<Command<'a>> {
 
 /// `[search-return-opts SP] search-program`
 fn program<'a>(cursor: &mut Cursor<'a>) -> Parsed<Search<'a>> {
-    let returns = returns(cursor)?;
+    let (returns, fetch) = returns(cursor)?;
     let mut charset = None;
     if cursor.word("CHARSET") {
         cursor.space()?;
@@ -48,25 +51,33 @@ fn program<'a>(cursor: &mut Cursor<'a>) -> Parsed<Search<'a>> {
     let key = keys(cursor)?;
     Ok(Search {
         returns,
+        fetch,
         charset,
         key,
     })
 }
 
 /// `["RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" SP]` (RFC 4466 §2.6.1)
-pub(super) fn returns(cursor: &mut Cursor<'_>) -> Parsed<Option<SearchReturn>> {
+pub(super) fn returns<'a>(cursor: &mut Cursor<'a>) -> Parsed<Returns<'a>> {
     if !cursor.word("RETURN") {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     cursor.space()?;
-    let returns = return_options(cursor)?;
+    let mut fetch = Vec::new();
+    let returns = return_options(cursor, &mut fetch)?;
     cursor.space()?;
-    Ok(Some(returns))
+    Ok((Some(returns), fetch))
 }
+
+/// Return options, and what UPDATE names.
+pub(super) type Returns<'a> = (Option<SearchReturn>, Vec<FetchItem<'a>>);
 
 /// `RETURN ()` means ALL (RFC 4731 §3.1), and so does one that only says what to do with the result from then on:
 /// whoever is told of changes has to know of what.
-fn return_options(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
+fn return_options<'a>(
+    cursor: &mut Cursor<'a>,
+    fetch: &mut Vec<FetchItem<'a>>,
+) -> Parsed<SearchReturn> {
     let mut returns = SearchReturn::default();
     cursor.list("Expected return options", |cursor| {
         let at = cursor.position();
@@ -77,7 +88,10 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
             () if cursor.word("COUNT") => &mut returns.count,
             () if cursor.word("SAVE") => &mut returns.save,
             () if cursor.word("CONTEXT") => &mut returns.context,
-            () if cursor.word("UPDATE") => &mut returns.update,
+            () if cursor.word("UPDATE") => {
+                *fetch = update_items(cursor)?;
+                &mut returns.update
+            }
             () if cursor.word("PARTIAL") => {
                 cursor.space()?;
                 let earlier = returns.partial.replace(partial_range(cursor)?);
@@ -90,6 +104,17 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     })?;
     returns.all |= !returns.wants_data() && !returns.save;
     Ok(returns)
+}
+
+/// `modifier-update = "UPDATE" ["(" fetch-att *(SP fetch-att) ")"]`, in RFC 5465 §7 also with a space between.
+fn update_items<'a>(cursor: &mut Cursor<'a>) -> Parsed<Vec<FetchItem<'a>>> {
+    let mut ahead = cursor.clone();
+    ahead.skip_spaces();
+    if ahead.peek() != Some(b'(') {
+        return Ok(Vec::new());
+    }
+    cursor.skip_spaces();
+    attributes(cursor)
 }
 
 /// One PARTIAL or one ALL, not both (RFC 9394 §3.1).

@@ -1,9 +1,7 @@
 //! SORT and THREAD (RFC 5256, RFC 5267, RFC 5957).
 
-use super::search::{keys, returns};
-use crate::imap::command::{
-    Command, Search, SearchReturn, SortCriterion, SortKey, ThreadAlgorithm,
-};
+use super::search::{Returns, keys, returns};
+use crate::imap::command::{Command, Search, SortCriterion, SortKey, ThreadAlgorithm};
 use crate::imap::lex::{Cursor, Parsed};
 
 /// Searches that one CANCELUPDATE ends: more than a session follows.
@@ -56,12 +54,13 @@ fn criterion(cursor: &mut Cursor<'_>) -> Parsed<SortCriterion> {
 /// `search-criteria = charset 1*(SP search-key)`
 fn search_criteria<'a>(
     cursor: &mut Cursor<'a>,
-    returns: Option<SearchReturn>,
+    (returns, fetch): Returns<'a>,
 ) -> Parsed<Search<'a>> {
     let charset = Some(cursor.astring("Expected a charset")?);
     cursor.space()?;
     Ok(Search {
         returns,
+        fetch,
         charset,
         key: keys(cursor)?,
     })
@@ -79,7 +78,7 @@ pub(super) fn thread<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'
     Ok(Command::Thread {
         uid,
         algorithm,
-        search: search_criteria(cursor, None)?,
+        search: search_criteria(cursor, (None, Vec::new()))?,
     })
 }
 
