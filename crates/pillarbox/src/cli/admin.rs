@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::console::{Console, Terminal};
 use super::{
-    Context, Failure, backup, check, creds, deliver, imap_acct, imap_mboxes, imap_msgs, transfer,
+    Context, Failure, backup, check, creds, deliver, imap_acct, imap_acl, imap_mboxes, imap_msgs,
+    transfer,
 };
 use crate::assemble::{self, Mode, Options, Server};
 use crate::auth::pass_table::PassTable;
@@ -37,6 +38,8 @@ pub enum Admin {
     ImapAcct(imap_acct::ImapAcct),
     /// List and change the mailboxes of an account
     ImapMboxes(imap_mboxes::ImapMboxes),
+    /// Show and change who may do what with a mailbox
+    ImapAcl(imap_acl::ImapAcl),
     /// List and change the messages of a mailbox
     ImapMsgs(imap_msgs::ImapMsgs),
     /// Copy all mail into a directory, while the server goes on
@@ -86,6 +89,7 @@ impl Admin {
             Self::Creds(command) => command.perform(blocks, console).await,
             Self::ImapAcct(command) => command.perform(blocks, console).await,
             Self::ImapMboxes(command) => command.perform(blocks, console).await,
+            Self::ImapAcl(command) => command.perform(blocks, console).await,
             Self::ImapMsgs(command) => command.perform(blocks, console).await,
             Self::Backup(command) => command.perform(blocks, console).await,
             Self::Check(command) => command.perform(blocks, console).await,

@@ -13,6 +13,7 @@ mod deliver;
 mod docs;
 mod hash;
 mod imap_acct;
+mod imap_acl;
 mod imap_mboxes;
 mod imap_msgs;
 mod imap_quota;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use pillarbox_model::{Delimiter, Identity, MailboxName};
+use pillarbox_model::acl::{GROUP, NEGATIVE};
+use pillarbox_model::{Delimiter, Identity, MailboxName, limit};
 
 use super::{AccountError, Storage};
 use crate::normalize::Normalize;
@@ -111,6 +112,17 @@ fn below<'n>(
         Some(rest) => Some(rest),
         None => rest.is_empty().then_some(""),
     }
+}
+
+/// Sign and rest of an identifier in a list of rights; none if it can't be one.
+pub(crate) fn signed(identifier: &str) -> Option<(&str, &str)> {
+    let (sign, rest) = match identifier.strip_prefix(NEGATIVE) {
+        Some(rest) => ("-", rest),
+        None => ("", identifier),
+    };
+    let empty = rest.trim_start_matches(GROUP).is_empty() || rest.starts_with(NEGATIVE);
+    let fits = identifier.len() <= limit::ACL_IDENTIFIER_BYTES;
+    (fits && !empty).then_some((sign, rest))
 }
 
 impl Storage {

@@ -332,6 +332,44 @@ fn quotas_are_shown_and_set() {
 }
 
 #[test]
+fn rights_are_shown_and_set() {
+    for home in homes() {
+        home.ok(&["imap-acct", "create", "--no-specialuse", "ann"], "");
+        let acl = |words: &[&str]| home.ok(&[&["imap-acl"], words].concat(), "");
+        assert_eq!(acl(&["list", "ann", "INBOX"]), "ann\tlrswipkxtea\n");
+        acl(&["set", "ann", "INBOX", "Bob", "lrs"]);
+        acl(&["set", "ann", "INBOX", "bob", "+w"]);
+        acl(&["set", "ann", "INBOX", "bob", "-s"]);
+        acl(&["set", "ann", "INBOX", "-$staff", "w"]);
+        acl(&["set", "ann", "INBOX", "anyone", "l"]);
+        assert_eq!(
+            acl(&["list", "ann", "INBOX"]),
+            "ann\tlrswipkxtea\n-$staff\tw\nanyone\tl\nbob\tlrw\n"
+        );
+        acl(&["remove", "ann", "INBOX", "-$staff"]);
+        acl(&["remove", "ann", "INBOX", "bob"]);
+        let listed = json(&acl(&["list", "--json", "ann", "INBOX"]));
+        assert_eq!(listed[1]["identifier"], "anyone");
+        assert_eq!(listed[1]["rights"], "l");
+        for wrong in [
+            ["bob", "lz"],
+            ["bob", "lR"],
+            ["$", "l"],
+            ["--bob", "l"],
+            ["", "l"],
+        ] {
+            home.fails(
+                2,
+                &[&["imap-acl", "set", "ann", "INBOX"], &wrong[..]].concat(),
+                "",
+            );
+        }
+        home.fails(1, &["imap-acl", "list", "ann", "None"], "");
+        home.fails(1, &["imap-acl", "set", "eve", "INBOX", "bob", "l"], "");
+    }
+}
+
+#[test]
 fn mailboxes_come_and_go() {
     for home in homes() {
         home.ok(&["imap-acct", "create", "--no-specialuse", "ann"], "");

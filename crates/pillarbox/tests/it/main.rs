@@ -36,6 +36,7 @@ mod quickstart;
 mod quota;
 mod requirements;
 mod rev2;
+mod rights_matrix;
 mod samples;
 mod sasld;
 mod scram;

@@ -78,6 +78,9 @@ pub static EXTENSIONS: &[Extension] = &[
     early("OBJECTID", 8474),
     early("SAVEDATE", 8514),
     early("PREVIEW", 8970),
+    early("ACL", 4314),
+    early("RIGHTS=kxte", 4314),
+    early("LIST-MYRIGHTS", 8440),
 ];
 
 /// What can't be told without something else, and goes where that is withheld.

@@ -1,7 +1,7 @@
 //! Rights: SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS (RFC 4314 §3).
 
 use pillarbox_model::acl::{ANYONE, GROUP, NEGATIVE, is_user};
-use pillarbox_model::{Rights, RightsChange, limit};
+use pillarbox_model::{Rights, RightsChange};
 use pillarbox_proto::imap::encode;
 use pillarbox_proto::sasl;
 
@@ -10,6 +10,7 @@ use crate::auth::Denied;
 use crate::imap::Reached;
 use crate::normalize::Normalize;
 use crate::storage::AccountError;
+use crate::storage::sharing::signed;
 
 /// SETACL.
 pub(super) async fn set(
@@ -89,15 +90,11 @@ impl Session {
         let bad = || Refusal::Client("That can't be an identifier".into());
         let text = std::str::from_utf8(written).map_err(|_| bad())?;
         let prepared = sasl::prepared(text.to_owned()).ok_or_else(bad)?;
-        let (sign, name) = match prepared.strip_prefix(NEGATIVE) {
-            Some(name) => ("-", name),
-            None => ("", &*prepared),
-        };
+        let (sign, name) = signed(&prepared).ok_or_else(bad)?;
         let identifier = format!("{sign}{}", self.principal(name).await?);
-        let proper = !name.is_empty() && !name.starts_with(NEGATIVE) && name != "$";
-        match proper && identifier.len() <= limit::ACL_IDENTIFIER_BYTES {
-            true => Ok(identifier),
-            false => Err(bad()),
+        match signed(&identifier) {
+            Some(_) => Ok(identifier),
+            None => Err(bad()),
         }
     }
 
