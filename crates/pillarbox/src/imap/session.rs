@@ -637,6 +637,21 @@ impl Session {
         self.wire.framer().set_limits(FrameLimits::after_login());
     }
 
+    /// The session is nobody's again: all is as after the greeting, but TLS and what counts against whoever
+    /// connected (RFC 8437 §3, §4.1). The user's place is free.
+    pub(super) fn log_out(&mut self) {
+        self.selected = None;
+        self.user = None;
+        self.upload = None;
+        self.dialect = Dialect::default();
+        self.comparator = Comparator::default();
+        self.news = None;
+        self.notify = None;
+        self.curbed = None;
+        self.started = Instant::now();
+        self.wire.framer().set_limits(FrameLimits::before_login());
+    }
+
     /// Whoever is logged in. Handlers are only called where the table says that somebody is.
     pub(super) fn user(&self) -> Result<&User, Refusal> {
         self.user

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pillarbox_proto::imap::deflate::{Deflate, Flush};
 use pillarbox_proto::imap::frame::{Event, FrameLimits, Framer};
 use tokio::io::AsyncWriteExt;
 
@@ -13,6 +14,12 @@ use crate::net::{Stream, read};
 const FLUSH_BYTES: usize = 64 * 1024;
 /// Message bytes from this size on go to the socket from where they are, without a copy.
 const DIRECT_BYTES: usize = 16 * 1024;
+
+/// Message bytes from this size on are compressed apart from what is around them (RFC 4978 §4).
+const ALONE_BYTES: usize = 5 * 1024;
+/// A compressed connection on which nothing is said for so long gives up most of its memory, and with it
+/// what would pack the next response better.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// What came in.
 pub(super) enum Input {
@@ -59,6 +66,8 @@ pub(super) struct Wire {
     /// Message data of the last [`Incoming::Data`].
     pub(super) data: Vec<u8>,
     write_timeout: Duration,
+    /// COMPRESS is active (RFC 4978).
+    deflate: Option<Box<Deflate>>,
     /// Where `io_debug` writes to.
     pub(super) tap: Option<Tap>,
 }
@@ -73,6 +82,7 @@ impl Wire {
             out: Vec::new(),
             data: Vec::new(),
             write_timeout,
+            deflate: None,
             tap: None,
         }
     }
@@ -83,7 +93,30 @@ impl Wire {
 
     /// Whether bytes wait that need no reading: a client that pipelines.
     pub(super) fn has_unread(&self) -> bool {
-        self.used < self.unread.len()
+        let raw = self
+            .deflate
+            .as_ref()
+            .is_some_and(|deflate| deflate.has_raw());
+        raw || self.used < self.unread.len()
+    }
+
+    /// Whether the connection is compressed.
+    pub(super) const fn is_compressed(&self) -> bool {
+        self.deflate.is_some()
+    }
+
+    /// From now on it is, in both directions. Everything was flushed, nothing is unread.
+    pub(super) fn compress(&mut self) {
+        self.deflate = Some(Box::new(Deflate::new()));
+    }
+
+    /// From now on it is not. Everything was flushed.
+    pub(super) fn end_compression(&mut self) {
+        if let Some(deflate) = self.deflate.take() {
+            self.unread.drain(..self.used);
+            self.used = 0;
+            self.unread.extend(deflate.into_rest());
+        }
     }
 
     /// The next event. Cancel safe: what was read stays.
@@ -114,7 +147,18 @@ impl Wire {
 
     /// Reads what there is into `unread`, which is empty.
     async fn fill(&mut self) -> io::Result<usize> {
-        read(&mut self.stream, &mut self.unread).await
+        let Some(deflate) = &mut self.deflate else {
+            return read(&mut self.stream, &mut self.unread).await;
+        };
+        while self.unread.is_empty() {
+            if !deflate.has_raw() && read_raw(&mut self.stream, deflate).await? == 0 {
+                return Ok(0);
+            }
+            deflate.unpack(&mut self.unread)?;
+            // A little may become much: others get their turn.
+            tokio::task::yield_now().await;
+        }
+        Ok(self.unread.len())
     }
 
     /// Takes the stream away for a TLS handshake. Everything already read is thrown away: it came in
@@ -147,7 +191,7 @@ impl Wire {
         if let Some(tap) = &self.tap {
             tap(&out);
         }
-        self.write(&out).await?;
+        self.write(&out, Flush::Sync).await?;
         if out.capacity() <= 2 * FLUSH_BYTES && self.has_unread() {
             out.clear();
             self.out = out;
@@ -157,27 +201,35 @@ impl Wire {
 
     /// Adds message bytes to the output: small ones to the buffer, large ones straight to the socket.
     pub(super) async fn send(&mut self, bytes: Bytes) -> io::Result<()> {
-        if bytes.len() < DIRECT_BYTES {
+        let direct = match self.deflate {
+            Some(_) => ALONE_BYTES,
+            None => DIRECT_BYTES,
+        };
+        if bytes.len() < direct {
             self.out.extend_from_slice(&bytes);
             return self.flush_if_full().await;
         }
         let out = std::mem::take(&mut self.out);
-        self.write(&out).await?;
+        // What was said does not help to pack a message, nor the message what is said next; and of
+        // texts packed together one tells about the other by its length (RFC 4978 §4).
+        self.write(&out, Flush::Full).await?;
         self.out = out;
         self.out.clear();
-        self.write(&bytes).await
+        self.write(&bytes, Flush::Full).await
     }
 
-    /// Writes all, where each piece of progress restarts the clock.
-    async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let written = timeout(self.write_timeout, self.stream.write(bytes)).await?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+    /// Writes all, compressed if need be and then flushed like that.
+    async fn write(&mut self, mut bytes: &[u8], flush: Flush) -> io::Result<()> {
+        let Some(deflate) = &mut self.deflate else {
+            return write_all(&mut self.stream, bytes, self.write_timeout).await;
+        };
+        loop {
+            let done = deflate.pack(&mut bytes, flush)?;
+            write_all(&mut self.stream, deflate.packed(), self.write_timeout).await?;
+            if done {
+                return Ok(());
             }
-            bytes = &bytes[written..];
         }
-        Ok(())
     }
 
     /// Says goodbye to the transport, without waiting long.
@@ -193,6 +245,33 @@ impl Wire {
         }
         self.data = Vec::new();
     }
+}
+
+/// Reads compressed bytes. Cancel safe.
+async fn read_raw(stream: &mut Box<dyn Stream>, deflate: &mut Deflate) -> io::Result<usize> {
+    if deflate.holds_much() {
+        match tokio::time::timeout(QUIET, read(stream, deflate.raw())).await {
+            Ok(read) => return read,
+            Err(_) => deflate.rest(),
+        }
+    }
+    read(stream, deflate.raw()).await
+}
+
+/// Writes all, where each piece of progress restarts the clock.
+async fn write_all(
+    stream: &mut Box<dyn Stream>,
+    mut bytes: &[u8],
+    limit: Duration,
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = timeout(limit, stream.write(bytes)).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
 async fn timeout<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

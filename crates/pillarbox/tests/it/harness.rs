@@ -1,6 +1,9 @@
 //! A server in this process, and clients that talk to it over pipes.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pillarbox::auth::dummy::Dummy;
@@ -20,7 +23,7 @@ use pillarbox_model::{Delimiter, MailboxName, PerResource};
 use pillarbox_store::Store;
 use pillarbox_store::blobs::{Options, Pack};
 use pillarbox_store::sqlite::{Engine, Settings};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::dialect::{Dialect, Listener};
 use crate::judge::judge;
@@ -210,10 +213,20 @@ impl Client {
         }
     }
 
+    /// Compresses from now on, after COMPRESS went well.
+    pub(crate) fn deflated(self) -> Self {
+        assert!(self.unread.is_empty(), "too early: {:?}", self.unread);
+        Self {
+            stream: Box::new(Deflated::new(self.stream)),
+            ..self
+        }
+    }
+
     /// Sends bytes as they are.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.listener.sent(bytes.as_ref());
         self.stream.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     /// Says a command and gives all lines of its answer, the tagged one last and without its tag.
@@ -342,6 +355,14 @@ impl Client {
         self.unread.extend_from_slice(&buffer[..read]);
     }
 
+    /// Reads up to these bytes, whatever they are, and gives all of it.
+    pub(crate) async fn raw_until(&mut self, end: &[u8]) -> Vec<u8> {
+        while !self.unread.ends_with(end) {
+            self.fill().await;
+        }
+        std::mem::take(&mut self.unread)
+    }
+
     /// Whether the server has hung up, all it said being read.
     pub(crate) async fn is_cut_off(&mut self) -> bool {
         let mut rest = Vec::new();
@@ -414,5 +435,86 @@ impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
         vec![rustls::SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+/// A stream of which both directions are compressed (RFC 4978), as a client does it.
+struct Deflated {
+    inner: Box<dyn Stream>,
+    packer: flate2::Compress,
+    packed: Vec<u8>,
+    unpacker: flate2::Decompress,
+    raw: Vec<u8>,
+}
+
+impl Deflated {
+    fn new(inner: Box<dyn Stream>) -> Self {
+        Self {
+            inner,
+            packer: flate2::Compress::new(flate2::Compression::fast(), false),
+            packed: Vec::new(),
+            unpacker: flate2::Decompress::new(false),
+            raw: Vec::new(),
+        }
+    }
+}
+
+impl AsyncRead for Deflated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            let (taken, made) = (this.unpacker.total_in(), this.unpacker.total_out());
+            let space = buffer.initialize_unfilled();
+            let flush = flate2::FlushDecompress::None;
+            this.unpacker.decompress(&this.raw, space, flush).unwrap();
+            this.raw
+                .drain(..(this.unpacker.total_in() - taken) as usize);
+            let made = (this.unpacker.total_out() - made) as usize;
+            buffer.advance(made);
+            if made > 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let mut space = [0; 4_096];
+            let mut raw = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut raw))?;
+            if raw.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.raw.extend_from_slice(raw.filled());
+        }
+    }
+}
+
+impl AsyncWrite for Deflated {
+    /// Each piece is flushed as little as can be, as some clients do: `Z_PARTIAL_FLUSH`.
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        let this = &mut *self;
+        this.packed = Vec::with_capacity(bytes.len() + 1_000);
+        let flush = flate2::FlushCompress::Partial;
+        let packed = &mut this.packed;
+        this.packer.compress_vec(bytes, packed, flush).unwrap();
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        while !this.packed.is_empty() {
+            let sent = ready!(Pin::new(&mut this.inner).poll_write(cx, &this.packed))?;
+            this.packed.drain(..sent);
+        }
+        Pin::new(&mut this.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod binary;
 mod cli;
+mod compress;
 mod condstore;
 mod context;
 mod crash;

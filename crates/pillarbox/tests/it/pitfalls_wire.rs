@@ -151,14 +151,14 @@ async fn c35_no_starttls_where_there_is_no_certificate() {
     }
 }
 
-/// COMPRESS (RFC 4978) is not announced: asked for all the same it is refused, and what follows in the same
-/// packet is read as what it is.
+/// RFC 4978 §3: who goes on in the same packet makes a mistake. It is refused, and what follows is read as what it
+/// is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn c36_a_refused_compression_leaves_the_stream_as_it_is() {
+async fn c36_what_follows_compress_too_early_is_read_in_clear() {
     let server = Server::start();
     let mut client = server.login("ann").await;
     let capability = client.ok("CAPABILITY").await.remove(0);
-    assert!(!capability.contains("COMPRESS"), "{capability}");
+    assert!(capability.contains(" COMPRESS=DEFLATE"), "{capability}");
     client
         .send("a COMPRESS DEFLATE\r\nb SELECT INBOX\r\nc NOOP\r\n")
         .await;
@@ -166,6 +166,9 @@ async fn c36_a_refused_compression_leaves_the_stream_as_it_is() {
     let selected = client.until("b").await;
     assert!(selected.last().unwrap().starts_with("OK"));
     assert!(client.line().await.starts_with("c OK"));
+    client.refused("COMPRESS LZ77", "BAD").await;
+    client.refused("COMPRESS", "BAD").await;
+    client.ok("NOOP").await;
 }
 
 /// TLS, then literals: what is cut anywhere by TLS records is put together.

@@ -21,6 +21,15 @@ const fn early(name: &'static str, rfc: u32) -> Extension {
     }
 }
 
+/// One of no use before login.
+const fn late(name: &'static str, rfc: u32) -> Extension {
+    Extension {
+        name,
+        rfc,
+        early: false,
+    }
+}
+
 /// All of them, in the order in which they are announced. What is not wholly there is not in here.
 ///
 /// Not in here either: what depends on more than the state (LITERAL+, APPENDLIMIT, AUTH=, STARTTLS,
@@ -75,6 +84,8 @@ pub static EXTENSIONS: &[Extension] = &[
     early("UIDONLY", 9586),
     early("UIDBATCHES", 10022),
     early("BINARY", 3516),
+    late("COMPRESS=DEFLATE", 4978),
+    late("UNAUTHENTICATE", 8437),
     early("OBJECTID", 8474),
     early("SAVEDATE", 8514),
     early("PREVIEW", 8970),

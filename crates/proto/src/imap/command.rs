@@ -173,6 +173,10 @@ pub enum Command<'a> {
         /// What and how.
         search: Search<'a>,
     },
+    /// COMPRESS (RFC 4978 §3): the mechanism, in the client's spelling.
+    Compress(&'a str),
+    /// UNAUTHENTICATE (RFC 8437 §3).
+    Unauthenticate,
     /// IDLE (RFC 2177). DONE is not a command: see the connection machine.
     Idle,
 

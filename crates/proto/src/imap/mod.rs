@@ -4,6 +4,7 @@ mod arrange;
 pub mod capability;
 pub mod command;
 mod date;
+pub mod deflate;
 pub mod encode;
 mod fetch;
 mod found;

@@ -143,6 +143,8 @@ pub enum Code<'a> {
     UseAttr,
     /// RFC 3516 §4.3.
     UnknownCte,
+    /// RFC 4978 §3.
+    CompressionActive,
     // RFC 7162 §3. Nothing is sent if the set is empty.
     Closed,
     HighestModSeq(u64),
@@ -216,6 +218,7 @@ impl Code<'_> {
             Self::InProgress(..) => "INPROGRESS",
             Self::UseAttr => "USEATTR",
             Self::UnknownCte => "UNKNOWN-CTE",
+            Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::Closed => "CLOSED",
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
             Self::Modified(_) => "MODIFIED",

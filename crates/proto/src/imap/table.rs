@@ -167,6 +167,8 @@ table! {
     NOTIFY = Rules::new("NOTIFY", States::Authenticated);
     ESEARCH = Rules::new("ESEARCH", States::Authenticated);
     ESEARCH_NUMBERS = Rules::new("ESEARCH", States::Authenticated).steady();
+    COMPRESS = Rules::new("COMPRESS", States::Authenticated).silent().barrier();
+    UNAUTHENTICATE = Rules::new("UNAUTHENTICATE", States::Authenticated).silent().barrier();
     IDLE = Rules::new("IDLE", States::Authenticated).barrier();
 
     CHECK = Rules::new("CHECK", States::Selected);
@@ -239,6 +241,8 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::Notify(_) => &NOTIFY,
         Command::Esearch { search, .. } if search.key.has_numbers() => &ESEARCH_NUMBERS,
         Command::Esearch { .. } => &ESEARCH,
+        Command::Compress(_) => &COMPRESS,
+        Command::Unauthenticate => &UNAUTHENTICATE,
         Command::Idle => &IDLE,
         Command::Check => &CHECK,
         Command::Close => &CLOSE,

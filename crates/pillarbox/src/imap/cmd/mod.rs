@@ -4,6 +4,7 @@ mod acl;
 mod append;
 mod authenticate;
 mod close;
+mod compress;
 mod copy;
 mod create;
 mod delete;
@@ -29,6 +30,7 @@ mod status;
 mod store;
 mod subscribe;
 mod uidbatches;
+mod unauthenticate;
 
 use pillarbox_model::{NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::Command;
@@ -106,6 +108,8 @@ pub(super) async fn run(
         Command::Append { mailbox, messages } => {
             append::append(session, &mailbox, messages, upload).await
         }
+        Command::Compress(mechanism) => compress::compress(session, tag, mechanism).await,
+        Command::Unauthenticate => unauthenticate::unauthenticate(session, tag).await,
         Command::Idle => idle::idle(session).await,
         Command::Close => close::close(session).await,
         Command::Unselect => close::unselect(session),

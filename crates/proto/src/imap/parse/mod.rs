@@ -147,6 +147,7 @@ fn command<'a>(name: &str, cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>
         b"IDLE" => Command::Idle,
         b"CHECK" => Command::Check,
         b"CLOSE" => Command::Close,
+        b"UNAUTHENTICATE" => Command::Unauthenticate,
         b"UNSELECT" => Command::Unselect,
         b"EXPUNGE" => Command::Expunge(None),
         known => return with_arguments(known, cursor),
@@ -163,6 +164,9 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"APPEND", message::append),
         (b"AUTHENTICATE", authenticate),
         (b"CANCELUPDATE", sort::cancel_update),
+        (b"COMPRESS", |c| {
+            c.atom("Expected a mechanism").map(Command::Compress)
+        }),
         (b"COPY", |c| message::copy(c, false, false)),
         (b"CREATE", mailbox::create),
         (b"DELETE", |c| mailbox_name(c).map(Command::Delete)),
