@@ -21,6 +21,9 @@ pub enum Error {
     /// The mailbox does not exist, or not any more.
     #[error("no such mailbox")]
     NoMailbox,
+    /// The message does not exist, or not any more.
+    #[error("no such message")]
+    NoMessage,
     /// The mailbox to copy to does not exist, or not any more.
     #[error("no such target mailbox")]
     NoTarget,

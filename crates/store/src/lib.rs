@@ -313,6 +313,20 @@ pub trait Store: Send + Sync {
         keep: Rights,
     ) -> Reply<'a, Copied>;
 
+    /// Adds a message to one mailbox and removes another from the same or another one, both or
+    /// neither (RFC 8508). Only what the account has more than before counts against its quota.
+    ///
+    /// # Errors
+    /// [`Error::NoMessage`] if there is nothing to remove; [`Error::NoMailbox`] for the source,
+    /// [`Error::NoTarget`] for the target; otherwise as [`Store::append`]. Nothing has changed.
+    fn replace(
+        &self,
+        from: MailboxId,
+        uid: Uid,
+        to: MailboxId,
+        message: NewMessage,
+    ) -> Reply<'_, Appended>;
+
     /// What is known of those of `uids` that exist, by UID. One query for each range.
     fn facts<'a>(&'a self, mailbox: MailboxId, uids: &'a NumberSet)
     -> Reply<'a, Vec<(Uid, Facts)>>;

@@ -56,6 +56,8 @@ pub(crate) enum Refusal {
     Comparator,
     /// The name is no mailbox, and there are some below it (RFC 9051 §6.3.5).
     HasChildren,
+    /// There is no message with that UID.
+    NoMessage,
     /// The connection is compressed already.
     CompressionActive,
     /// A special use that can't be given (RFC 6154 §3).
@@ -146,6 +148,7 @@ impl Refusal {
                 Code::BadCharset(&["US-ASCII", "UTF-8"]),
                 "The charset is not known",
             ),
+            Self::NoMessage => no(Code::NonExistent, "No message has that UID"),
             Self::CompressionActive => no(Code::CompressionActive, "DEFLATE is active already"),
             Self::UnknownEncoding => no(
                 Code::UnknownCte,

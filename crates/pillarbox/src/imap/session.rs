@@ -340,6 +340,7 @@ impl Session {
     async fn offer(&mut self, offer: Offer) -> io::Result<()> {
         let mut upload = self.upload.take().unwrap_or_default();
         let prefix = self.wire.framer().partial().clone();
+        upload.judge_replaced(self.replaced_by(&prefix));
         let accepted = match self.reach() {
             Ok(reach) => upload.offer(&reach, &prefix, offer.size).await,
             Err(_) => false,

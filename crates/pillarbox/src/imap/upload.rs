@@ -3,7 +3,7 @@
 use pillarbox_model::{InternalDate, PerResource, limit};
 use pillarbox_proto::imap::command::AppendMessage;
 use pillarbox_proto::imap::frame::Frame;
-use pillarbox_store::{About, NewMessage, Quota, Store};
+use pillarbox_store::{About, NewMessage, Quota, Row, Store};
 
 use super::reach::Reach;
 use super::{Reached, Refusal};
@@ -23,6 +23,8 @@ pub(super) struct Upload {
     /// What all literals announced so far take, and what the account may have.
     wanted: PerResource<u64>,
     quota: Option<Quota>,
+    /// The message that goes when this one comes (RFC 8508).
+    replaced: Option<Row>,
     /// The first thing that went wrong.
     refusal: Option<Refusal>,
 }
@@ -40,7 +42,18 @@ impl Upload {
         }
     }
 
+    /// The message that REPLACE names, or why it can't be replaced.
+    pub(super) fn judge_replaced(&mut self, replaced: Result<Option<Row>, Refusal>) {
+        match replaced {
+            Ok(replaced) => self.replaced = replaced,
+            Err(refusal) => self.fail(refusal),
+        }
+    }
+
     async fn admit(&mut self, reach: &Reach<'_>, prefix: &Frame, size: u64) -> Result<(), Refusal> {
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal);
+        }
         let read = prefix
             .append_prefix()
             .map_err(|bad| Refusal::Client(bad.message))?;
@@ -74,6 +87,12 @@ impl Upload {
         self.quota = Some(quota);
         self.wanted.storage = self.wanted.storage.saturating_add(size);
         self.wanted.message += 1;
+        // Only the net counts (RFC 8508 §3.4). In another account nothing is freed; the commit knows.
+        if let Some(replaced) = self.replaced.take() {
+            let freed = u64::from(replaced.size);
+            self.wanted.storage = self.wanted.storage.saturating_sub(freed);
+            self.wanted.message -= 1;
+        }
         Ok(quota.admit(self.wanted)?)
     }
 

@@ -116,6 +116,7 @@ pass! {
     remove(mailbox: MailboxId, uids: &'a NumberSet) -> Expunged;
     expunged_since(mailbox: MailboxId, modseq: ModSeq, among: &'a NumberSet) -> Vanished;
     copy(from: MailboxId, uids: &'a NumberSet, to: MailboxId, remove: bool, keep: Rights) -> Copied;
+    replace(from: MailboxId, uid: Uid, to: MailboxId, message: NewMessage) -> Appended;
     facts(mailbox: MailboxId, uids: &'a NumberSet) -> Vec<(Uid, Facts)>;
     contents(rows: &'a [Row], digests: bool) -> Vec<Content>;
     read(location: &'a Location) -> Bytes;

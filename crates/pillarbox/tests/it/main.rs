@@ -35,6 +35,7 @@ mod providers;
 mod qresync;
 mod quickstart;
 mod quota;
+mod replace;
 mod requirements;
 mod rev2;
 mod rights_matrix;

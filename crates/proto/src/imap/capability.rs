@@ -84,6 +84,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("UIDONLY", 9586),
     early("UIDBATCHES", 10022),
     early("BINARY", 3516),
+    early("REPLACE", 8508),
     late("COMPRESS=DEFLATE", 4978),
     late("UNAUTHENTICATE", 8437),
     early("OBJECTID", 8474),

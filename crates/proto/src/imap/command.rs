@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use pillarbox_model::{
-    Depth, EntryName, Flag, InternalDate, Resource, RightsChange, SequenceSet, SpecialUse,
+    Bound, Depth, EntryName, Flag, InternalDate, Resource, RightsChange, SequenceSet, SpecialUse,
 };
 
 pub use super::arrange::{PartialRange, SortCriterion, SortKey, ThreadAlgorithm};
@@ -172,6 +172,17 @@ pub enum Command<'a> {
         sources: Vec<MailboxFilter<'a>>,
         /// What and how.
         search: Search<'a>,
+    },
+    /// REPLACE and UID REPLACE (RFC 8508 §3).
+    Replace {
+        /// UID REPLACE.
+        uid: bool,
+        /// Which message; `*` is the last.
+        number: Bound,
+        /// Where the new one goes.
+        mailbox: Bytes<'a>,
+        /// The new one; its literal went by.
+        message: AppendMessage<'a>,
     },
     /// COMPRESS (RFC 4978 §3): the mechanism, in the client's spelling.
     Compress(&'a str),
@@ -707,7 +718,10 @@ impl Command<'_> {
     #[must_use]
     pub fn uses_numbers(&self) -> bool {
         match self {
-            Self::Fetch { uid, .. } | Self::Store { uid, .. } | Self::Copy { uid, .. } => !uid,
+            Self::Fetch { uid, .. }
+            | Self::Store { uid, .. }
+            | Self::Copy { uid, .. }
+            | Self::Replace { uid, .. } => !uid,
             Self::Search { uid, search }
             | Self::Sort { uid, search, .. }
             | Self::Thread { uid, search, .. } => !uid || search.key.has_numbers(),

@@ -407,7 +407,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn bound(&mut self) -> Parsed<Bound> {
+    /// `seq-number`.
+    pub(super) fn bound(&mut self) -> Parsed<Bound> {
         if self.eat(b'*') {
             return Ok(Bound::Last);
         }

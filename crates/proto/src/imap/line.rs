@@ -61,16 +61,27 @@ pub(super) fn strip_line_end(bytes: &mut Vec<u8>, start: usize) {
     bytes.truncate(start + text.len());
 }
 
-/// Whether a literal after these bytes is a message: any literal of APPEND but the mailbox's name.
+/// Whether a literal after these bytes is a message: any literal of APPEND and REPLACE but the
+/// mailbox's name.
 pub(super) fn is_message(before: &[u8]) -> bool {
-    let mut words = before.splitn(3, |&b| b == b' ');
-    let append = words
-        .nth(1)
-        .is_some_and(|name| name.eq_ignore_ascii_case(b"APPEND"));
-    append
-        && words
-            .next()
-            .is_some_and(|rest| rest.iter().any(|&b| b != b' '))
+    let (_, rest) = first_word(before);
+    let (mut name, mut rest) = first_word(rest);
+    let is = |name: &[u8], known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    if is(name, "UID") {
+        (name, rest) = first_word(rest);
+        // There is no UID APPEND.
+        name = if is(name, "REPLACE") { name } else { b"" };
+    }
+    if is(name, "REPLACE") {
+        (_, rest) = first_word(rest);
+    }
+    (is(name, "APPEND") || is(name, "REPLACE")) && rest.iter().any(|&b| b != b' ')
+}
+
+/// The bytes up to the first space, and those after it.
+fn first_word(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b' ', bytes).unwrap_or(bytes.len());
+    (&bytes[..end], bytes.get(end + 1..).unwrap_or_default())
 }
 
 /// The first byte of a TLS record with a handshake (RFC 8446 §5.1); no tag starts with it.

@@ -191,6 +191,8 @@ table! {
     UID_FETCH = Rules::new("UID FETCH", States::Selected);
     STORE = Rules::new("STORE", States::Selected).steady();
     UID_STORE = Rules::new("UID STORE", States::Selected);
+    REPLACE = Rules::new("REPLACE", States::Selected);
+    UID_REPLACE = Rules::new("UID REPLACE", States::Selected);
     COPY = Rules::new("COPY", States::Selected);
     UID_COPY = Rules::new("UID COPY", States::Selected);
     MOVE = Rules::new("MOVE", States::Selected).removes();
@@ -241,6 +243,8 @@ pub fn rules(command: &Command<'_>) -> &'static Rules {
         Command::Notify(_) => &NOTIFY,
         Command::Esearch { search, .. } if search.key.has_numbers() => &ESEARCH_NUMBERS,
         Command::Esearch { .. } => &ESEARCH,
+        Command::Replace { uid: false, .. } => &REPLACE,
+        Command::Replace { uid: true, .. } => &UID_REPLACE,
         Command::Compress(_) => &COMPRESS,
         Command::Unauthenticate => &UNAUTHENTICATE,
         Command::Idle => &IDLE,

@@ -45,7 +45,7 @@ use self::commit::Committer;
 use self::contents::Contents;
 use self::message::Described;
 use self::read::Readers;
-use crate::blob::{About, BlobWriter, Blobs, Location};
+use crate::blob::{About, BlobWriter, Blobs, Location, NewBlob};
 use crate::feed::Feed;
 use crate::lock::Lock;
 use crate::mailbox::{Mailbox, Opening, Row, Ticket};
@@ -385,21 +385,11 @@ impl Store for Engine {
                     date,
                 };
                 let mut of_mailbox = Vec::with_capacity(messages.len());
-                for NewMessage {
-                    flags,
-                    date,
-                    digest,
-                    links,
-                    blob,
-                } in messages
-                {
-                    blobs.push((about(date), blob));
-                    of_mailbox.push(Described {
-                        flags,
-                        date,
-                        digest,
-                        links,
-                    });
+                for message in messages {
+                    let about = about(message.date);
+                    let (message, blob) = without_bytes(message);
+                    blobs.push((about, blob));
+                    of_mailbox.push(message);
                 }
                 described.push((mailbox, of_mailbox));
             }
@@ -412,6 +402,37 @@ impl Store for Engine {
                 described.into_iter().map(append).collect()
             };
             self.committer.submit(blobs, work).await
+        })
+    }
+
+    fn replace(
+        &self,
+        from: MailboxId,
+        uid: Uid,
+        to: MailboxId,
+        message: NewMessage,
+    ) -> Reply<'_, Appended> {
+        Box::pin(async move {
+            let no_target = |error| match error {
+                Error::NoMailbox => Error::NoTarget,
+                other => other,
+            };
+            let about = About {
+                account: self.account_of(to).map_err(no_target)?,
+                mailbox: to,
+                date: message.date,
+            };
+            let (described, blob) = without_bytes(message);
+            let work = move |tx: &mut tx::Tx<'_>, stored: Vec<commit::Stored>| {
+                let uids = [uid.0].into_iter().collect();
+                let gone = tx.remove(from, &uids, Flags::NONE)?;
+                if gone.uids.is_empty() {
+                    return Err(Error::NoMessage);
+                }
+                let appended = tx.append(to, vec![described], stored.into_iter());
+                appended.map_err(no_target)
+            };
+            self.committer.submit(vec![(about, blob)], work).await
         })
     }
 
@@ -541,6 +562,24 @@ impl Store for Engine {
     fn reap(&self) -> Reply<'_, u64> {
         Box::pin(reap::reap(self))
     }
+}
+
+/// A message and its bytes apart.
+fn without_bytes(message: NewMessage) -> (Described, NewBlob) {
+    let NewMessage {
+        flags,
+        date,
+        digest,
+        links,
+        blob,
+    } = message;
+    let described = Described {
+        flags,
+        date,
+        digest,
+        links,
+    };
+    (described, blob)
 }
 
 impl Engine {

@@ -428,7 +428,7 @@ async fn lost_messages_are_found_by_their_bytes() {
         mailbox: inbox.id,
         date: pillarbox_model::InternalDate::utc(7),
     };
-    let bytes = |text: &'static str| crate::NewBlob::Memory(Bytes::from_static(text.as_bytes()));
+    let bytes = |text: &'static str| NewBlob::Memory(Bytes::from_static(text.as_bytes()));
     let orphans = vec![
         (about(inbox.account), bytes("lost")),
         (about(inbox.account), bytes("known")),
@@ -474,7 +474,7 @@ async fn a_copy_of_an_expunged_message_does_not_come_back() {
         mailbox: inbox.id,
         date: pillarbox_model::InternalDate::utc(7),
     };
-    let copy = crate::NewBlob::Memory(Bytes::from_static(b"gone"));
+    let copy = NewBlob::Memory(Bytes::from_static(b"gone"));
     memory.put(vec![(about, copy)]).await.unwrap();
     assert_eq!(stage.store().check(Some(digester)).await.unwrap().len(), 1);
     let infos = stage.store().mailboxes(inbox.account).await.unwrap();

@@ -173,6 +173,7 @@ macro_rules! contract {
             a_name_that_goes_takes_its_rights_along,
             a_list_of_rights_ends_somewhere,
             messages_go_from_account_to_account,
+            a_message_is_replaced_or_stays,
         );
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

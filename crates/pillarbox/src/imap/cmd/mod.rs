@@ -22,6 +22,7 @@ mod notify;
 mod oldname;
 mod quota;
 mod rename;
+mod replace;
 mod search;
 mod select;
 mod sort;
@@ -108,6 +109,12 @@ pub(super) async fn run(
         Command::Append { mailbox, messages } => {
             append::append(session, &mailbox, messages, upload).await
         }
+        Command::Replace {
+            uid,
+            number,
+            message,
+            ..
+        } => replace::replace(session, (uid, number), message, upload).await,
         Command::Compress(mechanism) => compress::compress(session, tag, mechanism).await,
         Command::Unauthenticate => unauthenticate::unauthenticate(session, tag).await,
         Command::Idle => idle::idle(session).await,

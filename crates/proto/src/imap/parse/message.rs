@@ -23,6 +23,20 @@ pub(super) fn append<'a>(cursor: &mut Cursor<'a>) -> Parsed<Command<'a>> {
     }
 }
 
+/// `replace = "REPLACE" SP seq-number SP mailbox append-message` (RFC 8508 §5)
+pub(super) fn replace<'a>(cursor: &mut Cursor<'a>, uid: bool) -> Parsed<Command<'a>> {
+    let number = cursor.bound()?;
+    cursor.space()?;
+    let mailbox = mailbox_name(cursor)?;
+    cursor.space()?;
+    Ok(Command::Replace {
+        uid,
+        number,
+        mailbox,
+        message: append_message(cursor)?,
+    })
+}
+
 /// `append-message = [flag-list SP] [date-time SP] literal`. The RFC's grammar ends here; a quoted
 /// string in place of the literal can only be a very small message, and is taken.
 fn append_message<'a>(cursor: &mut Cursor<'a>) -> Parsed<AppendMessage<'a>> {

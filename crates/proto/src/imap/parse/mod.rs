@@ -13,7 +13,7 @@ mod sort;
 
 use std::borrow::Cow;
 
-use pillarbox_model::{Flag, InternalDate};
+use pillarbox_model::{Bound, Flag, InternalDate};
 
 use super::command::{Bytes, Command, Tagged};
 use super::frame::Frame;
@@ -48,6 +48,8 @@ pub struct AppendPrefix<'a> {
     pub date: Option<InternalDate>,
     /// How many messages of the same command came before.
     pub before: usize,
+    /// Of REPLACE: which message is to go, and whether it is named by its UID.
+    pub replaces: Option<(bool, Bound)>,
 }
 
 impl Frame {
@@ -82,23 +84,29 @@ impl Frame {
         }
     }
 
-    /// Understands an APPEND up to the message that is offered, which is the end of this frame.
+    /// Understands an APPEND or a REPLACE up to the message that is offered, which is the end of this frame.
     ///
     /// # Errors
     /// As [`Self::parse`].
     pub fn append_prefix(&self) -> Result<AppendPrefix<'_>, Unparsable<'_>> {
         let tagged = self.parse()?;
-        if let Command::Append {
-            mailbox,
-            mut messages,
-        } = tagged.command
-            && let Some(last) = messages.pop()
-        {
+        let (mailbox, mut messages, replaces) = match tagged.command {
+            Command::Append { mailbox, messages } => (mailbox, messages, None),
+            Command::Replace {
+                uid,
+                number,
+                mailbox,
+                message,
+            } => (mailbox, vec![message], Some((uid, number))),
+            _ => (Bytes::default(), Vec::new(), None),
+        };
+        if let Some(last) = messages.pop() {
             return Ok(AppendPrefix {
                 mailbox,
                 flags: last.flags,
                 date: last.date,
                 before: messages.len(),
+                replaces,
             });
         }
         let error = Syntax {
@@ -188,6 +196,7 @@ fn with_arguments<'a>(name: &[u8], cursor: &mut Cursor<'a>) -> Parsed<Option<Com
         (b"NOTIFY", notify::notify),
         (b"MYRIGHTS", |c| mailbox_name(c).map(Command::MyRights)),
         (b"RENAME", mailbox::rename),
+        (b"REPLACE", |c| message::replace(c, false)),
         (b"SEARCH", |c| search::search(c, false)),
         (b"SELECT", |c| mailbox::select(c, false)),
         (b"SETMETADATA", metadata::set),
@@ -219,6 +228,7 @@ fn uid_command<'a>(cursor: &mut Cursor<'a>) -> Parsed<Option<Command<'a>>> {
         }),
         (b"FETCH", |c| fetch::fetch(c, true)),
         (b"MOVE", |c| message::copy(c, true, true)),
+        (b"REPLACE", |c| message::replace(c, true)),
         (b"SEARCH", |c| search::search(c, true)),
         (b"SORT", |c| sort::sort(c, true)),
         (b"STORE", |c| message::store(c, true)),

@@ -1,10 +1,10 @@
 //! What is known of messages beside their rows.
 
-use pillarbox_model::{MailboxId, MailboxName, NumberSet, Rights};
+use pillarbox_model::{MailboxId, MailboxName, NumberSet, Rights, Uid};
 
 use super::all;
 use crate::suite::{Stage, message};
-use crate::{Facts, Links, NewMessage};
+use crate::{Error, Facts, Links, NewMessage};
 
 /// A message of which only that is told which others it has to do with.
 fn linked(own: u64, references: &[u64], subject: u64) -> NewMessage {
@@ -113,4 +113,40 @@ pub async fn copies_are_the_same_message_and_were_saved_when_they_came(stage: &m
     // What is not there has none.
     let gone = NumberSet::range(9..=10);
     assert_eq!(stage.store().facts(inbox.id, &gone).await.unwrap(), []);
+}
+
+/// RFC 8508 §3.4.
+pub async fn a_message_is_replaced_or_stays(stage: &mut Stage) {
+    let (inbox, other) = (stage.inbox().await, stage.create("other").await);
+    for text in ["one", "two"] {
+        stage.append(inbox.id, text, &["\\Flagged"]).await;
+    }
+    let store = stage.store().clone();
+    let open = store.open(inbox.id).await.unwrap();
+    let new = |text| message(text, &["\\Draft"]);
+    let done = store
+        .replace(inbox.id, Uid(1), inbox.id, new("three"))
+        .await;
+    assert_eq!(done.unwrap().uids, [Uid(3)]);
+    let done = store.replace(inbox.id, Uid(2), other.id, new("two")).await;
+    assert_eq!(done.unwrap().uids, [Uid(1)]);
+    assert_eq!(open.read().range(0, 9).count(), 1);
+    // What is refused leaves everything as it is.
+    let again = store.replace(inbox.id, Uid(1), inbox.id, new("x")).await;
+    assert!(matches!(again, Err(Error::NoMessage)));
+    let nowhere = store
+        .replace(inbox.id, Uid(3), MailboxId(999), new("x"))
+        .await;
+    assert!(matches!(nowhere, Err(Error::NoTarget)));
+    let from_nowhere = store
+        .replace(MailboxId(999), Uid(3), inbox.id, new("x"))
+        .await;
+    assert!(matches!(from_nowhere, Err(Error::NoMailbox)));
+    drop((open, store));
+    for _ in 0..2 {
+        assert_eq!(stage.listing(inbox.id).await, "3 \\Draft: three\n");
+        assert_eq!(stage.listing(other.id).await, "1 \\Draft: two\n");
+        assert_eq!(stage.store().check(None).await.unwrap(), []);
+        stage.reopen();
+    }
 }
