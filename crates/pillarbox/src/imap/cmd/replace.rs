@@ -44,7 +44,10 @@ pub(super) async fn replace(
         uid_validity: appended.uid_validity.0,
         uids: &uids,
     };
-    encode::untagged(&mut session.wire.out, Status::Ok, Some(&code), "Replaced");
+    // Nothing of a mailbox that can't be read (RFC 4315 §4).
+    if target.rights.all(Rights::READ) {
+        encode::untagged(&mut session.wire.out, Status::Ok, Some(&code), "Replaced");
+    }
     Ok(Completed {
         code: DoneCode::after_expunge(session, true),
         ..Completed::default()
