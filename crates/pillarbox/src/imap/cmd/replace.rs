@@ -27,7 +27,7 @@ pub(super) async fn replace(
         .pop()
         .ok_or(Refusal::State("There is no message"))?;
     session.may_append(1)?;
-    let old = session.to_be_replaced(uid, number)?;
+    let old = session.replaceable(uid, number)?;
     let source = session.selected()?.member.mailbox().id();
     let store = session.endpoint.storage.store.clone();
     let replaced = store
@@ -62,12 +62,12 @@ impl Session {
         match read.and_then(|read| read.replaces) {
             None => Ok(None),
             Some((false, _)) if self.dialect.uid_only => Err(Refusal::UidRequired),
-            Some((uid, number)) => self.to_be_replaced(uid, number).map(Some),
+            Some((uid, number)) => self.replaceable(uid, number).map(Some),
         }
     }
 
     /// The message that REPLACE names: it is there, and the client may remove it (RFC 8508 §4.1).
-    fn to_be_replaced(&mut self, uid: bool, number: Bound) -> Result<Row, Refusal> {
+    fn replaceable(&mut self, uid: bool, number: Bound) -> Result<Row, Refusal> {
         self.selected()?.admit(Rights::DELETE | Rights::EXPUNGE)?;
         let set = SequenceSet::Ranges(vec![(number, number)]);
         let uids = self.resolve(uid, &set)?;
