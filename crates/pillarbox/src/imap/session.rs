@@ -645,6 +645,8 @@ impl Session {
         self.user = None;
         self.upload = None;
         self.dialect = Dialect::default();
+        self.language = Language::default();
+        self.withheld_from_account = Vec::new();
         self.comparator = Comparator::default();
         self.news = None;
         self.notify = None;
