@@ -646,7 +646,8 @@ impl Session {
         self.upload = None;
         self.dialect = Dialect::default();
         self.language = Language::default();
-        self.withheld_from_account = Vec::new();
+        let of_account = std::mem::take(&mut self.withheld_from_account);
+        self.withheld.retain(|name| !of_account.contains(name));
         self.comparator = Comparator::default();
         self.news = None;
         self.notify = None;
