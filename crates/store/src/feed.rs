@@ -73,8 +73,10 @@ impl Feeds {
         }
     }
 
-    /// Notes durable changes, and changes of names in these accounts.
-    pub(crate) fn note(&self, deltas: &[Delta], names: &[AccountId]) -> Wakeup {
+    /// Notes durable changes, and changes of names in these accounts. With `regrouped` all accounts may see
+    /// other mailboxes than before; whoever watches finds them when there is something else to look for, so
+    /// that one who shares a mailbox with all does not wake all.
+    pub(crate) fn note(&self, deltas: &[Delta], names: &[AccountId], regrouped: bool) -> Wakeup {
         let mut woken: Vec<(AccountId, Arc<Board>)> = Vec::new();
         let boards = self.boards();
         if boards.is_empty() {
@@ -93,6 +95,10 @@ impl Feeds {
         }
         for account in names {
             note(*account, &State::note_names);
+        }
+        if regrouped {
+            let boards = boards.values().filter_map(Weak::upgrade);
+            boards.for_each(|board| board.state().note_names());
         }
         Wakeup(woken.into_iter().map(|(_, board)| board).collect())
     }
@@ -205,17 +211,17 @@ mod tests {
         let feeds = Feeds::default();
         let mut early = feeds.watch(ANN);
         feeds
-            .note(&[delta(ANN, 1, 5), delta(ANN, 2, 9)], &[])
+            .note(&[delta(ANN, 1, 5), delta(ANN, 2, 9)], &[], false)
             .wake();
         let mut late = feeds.watch(ANN);
-        feeds.note(&[delta(ANN, 2, 10)], &[ANN]).wake();
+        feeds.note(&[delta(ANN, 2, 10)], &[ANN], false).wake();
         let (of_early, of_late) = (early.news(), late.news());
         assert_eq!(ids(&of_early), [(1, 5), (2, 10)]);
         assert_eq!(ids(&of_late), [(2, 10)]);
         assert!(of_early.names && of_late.names);
         assert_eq!(early.news(), News::default());
         feeds
-            .note(&[Delta::deletion(ANN, MailboxId(2))], &[ANN])
+            .note(&[Delta::deletion(ANN, MailboxId(2))], &[ANN], false)
             .wake();
         let gone = early.news();
         assert!(gone.names && gone.mailboxes.is_empty());
@@ -224,10 +230,13 @@ mod tests {
     #[tokio::test]
     async fn only_who_watches_the_account_is_woken() {
         let feeds = Feeds::default();
-        let (mut ann, bob) = (feeds.watch(ANN), feeds.watch(AccountId(2)));
-        feeds.note(&[delta(ANN, 1, 1)], &[]).wake();
+        let (mut ann, mut bob) = (feeds.watch(ANN), feeds.watch(AccountId(2)));
+        feeds.note(&[delta(ANN, 1, 1)], &[], false).wake();
         ann.changed().await;
         assert!(!bob.hint.has_changed().unwrap());
+        // What may concern everybody is there for who looks.
+        feeds.note(&[], &[], true).wake();
+        assert!(!bob.hint.has_changed().unwrap() && bob.news().names);
         drop((ann, bob));
         drop(feeds.watch(ANN));
         assert_eq!(feeds.boards().len(), 1, "boards that nobody holds go");

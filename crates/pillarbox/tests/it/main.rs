@@ -23,6 +23,8 @@ mod model_sync;
 mod multisearch;
 mod names;
 mod notify;
+mod notify_model;
+mod notify_sharing;
 mod partial;
 mod pitfalls_extensions;
 mod pitfalls_mailboxes;

@@ -237,3 +237,8 @@ async fn many_mailboxes_are_searched_one_after_the_other() {
         "m0000 ALL 1\nm0199 ALL 1\n"
     );
 }
+
+crate::dialect::also_in_rev2!(
+    each_mailbox_with_something_in_it_is_answered_once,
+    the_selected_mailbox_is_searched_as_the_client_knows_it,
+);

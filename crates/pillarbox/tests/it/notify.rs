@@ -8,10 +8,10 @@ use pillarbox_store::Error;
 use crate::harness::{Client, Server};
 use crate::interposed::{failing, interpose};
 
-const MAIL: &str = "From: a@example.org\r\nSubject: News\r\n\r\nText\r\n";
+pub(crate) const MAIL: &str = "From: a@example.org\r\nSubject: News\r\n\r\nText\r\n";
 
 /// All that can be asked for, as some clients write it.
-const EVERYTHING: &str = "NOTIFY SET (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange)) \
+pub(crate) const EVERYTHING: &str = "NOTIFY SET (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange)) \
     (personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))";
 
 /// A client that is notified of everything, and another one of the same user.
@@ -414,6 +414,13 @@ async fn delayed_expunges_wait_for_a_command_that_allows_them() {
     // Changes of flags are not asked for now, and expunges are told at once.
     ann.hears(&["* 1 EXPUNGE"]).await;
     ann.hears_nothing().await;
+    // Those that piled up unheard are told once they are asked for.
+    other.ok("STORE 1 +FLAGS.SILENT (\\Flagged)").await;
+    ann.hears_nothing().await;
+    let everything = "NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))";
+    ann.sees(everything, &["* 1 FETCH (UID 3 FLAGS (\\Flagged))"])
+        .await;
+    ann.hears_nothing().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -629,119 +636,6 @@ async fn a_client_that_does_not_read_costs_only_itself() {
     watcher.hears_nothing().await;
 }
 
-/// Names and counters as a client has them that only ever listens.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_only_listens_knows_what_a_fresh_one_is_told() {
-    for seed in 1..=6 {
-        listen(seed).await;
-    }
-}
-
-/// What a client that listens makes of a line.
-fn take_in(known: &mut std::collections::BTreeMap<String, Option<String>>, line: &str) {
-    let name = |text: &str| text.trim_matches('"').to_owned();
-    if let Some(rest) = line.strip_prefix("* LIST (") {
-        let (attributes, rest) = rest.split_once(") \".\" ").unwrap();
-        let (new, old) = match rest.split_once(" (\"OLDNAME\" (") {
-            Some((new, old)) => (name(new), Some(name(old.trim_end_matches("))")))),
-            None => (name(rest), None),
-        };
-        if let Some(old) = old {
-            // Those below go along.
-            let moved: Vec<_> = known
-                .keys()
-                .filter(|k| **k == old || k.starts_with(&format!("{old}.")))
-                .cloned()
-                .collect();
-            for from in moved {
-                let counts = known.remove(&from).unwrap();
-                known.insert(format!("{new}{}", &from[old.len()..]), counts);
-            }
-        }
-        if attributes.contains("\\NonExistent") {
-            known.remove(&new);
-        } else {
-            known.entry(new).or_default();
-        }
-    } else if let Some(rest) = line.strip_prefix("* STATUS ") {
-        let (mailbox, counts) = rest.split_once(" (").unwrap();
-        known.insert(name(mailbox), Some(counts.to_owned()));
-    }
-}
-
-async fn listen(mut seed: u64) {
-    let server = Server::start();
-    let mut next = move |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (seed >> 33) % below
-    };
-    let (mut watcher, mut other) = (server.login("ann").await, server.login("ann").await);
-    let mut known = std::collections::BTreeMap::new();
-    let items = "MESSAGES UIDNEXT UIDVALIDITY UNSEEN";
-    for line in watcher
-        .ok(&format!("LIST \"\" * RETURN (STATUS ({items}))"))
-        .await
-    {
-        take_in(&mut known, &line);
-    }
-    watcher.ok(EVERYTHING).await;
-    for round in 0..60 {
-        let names = ["INBOX", "a", "a.b", "c", "c.d.e", "c.d"];
-        let (one, two) = (names[next(6) as usize], names[next(6) as usize]);
-        match next(9) {
-            0 | 1 => drop(other.say(&format!("CREATE {one}")).await),
-            2 => drop(other.say(&format!("DELETE {one}")).await),
-            3 => drop(other.say(&format!("RENAME {one} {two}")).await),
-            4 if known.contains_key(one) => {
-                other
-                    .say(&format!("APPEND {one} () {{{}+}}\r\n{MAIL}", MAIL.len()))
-                    .await;
-            }
-            5 => drop(other.say(&format!("SELECT {one}")).await),
-            6 => drop(other.say("STORE 1 FLAGS (\\Seen)").await),
-            7 => drop(other.say("UID STORE 1:* +FLAGS (\\Deleted)").await),
-            _ => {
-                // Only now and then: also what happened several times is to be understood.
-                for line in watcher.ok("NOOP").await {
-                    take_in(&mut known, &line);
-                }
-            }
-        }
-        if next(4) == 0 {
-            other.say("EXPUNGE").await;
-            other.say("UNSELECT").await;
-        }
-        if round % 10 == 9 {
-            for line in watcher.ok("NOOP").await {
-                take_in(&mut known, &line);
-            }
-            let mut fresh = std::collections::BTreeMap::new();
-            let mut newcomer = server.login("ann").await;
-            for line in newcomer
-                .ok(&format!("LIST \"\" * RETURN (STATUS ({items}))"))
-                .await
-            {
-                take_in(&mut fresh, &line);
-            }
-            for (mailbox, counts) in &fresh {
-                let heard = known.get(mailbox);
-                // A mailbox of which only its making was told is empty.
-                match heard {
-                    Some(None) => assert!(
-                        counts
-                            .as_ref()
-                            .unwrap()
-                            .starts_with("MESSAGES 0 UIDNEXT 1 "),
-                        "{mailbox}"
-                    ),
-                    heard => assert_eq!(heard, Some(counts), "{mailbox}"),
-                }
-            }
-            assert!(known.keys().eq(fresh.keys()), "{known:?} {fresh:?}");
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn annotations_are_told_of_by_their_names() {
     let server = Server::start();
@@ -778,3 +672,71 @@ async fn annotations_are_told_of_by_their_names() {
     other.ok("SETMETADATA a (/private/comment \"z\")").await;
     watcher.hears_nothing().await;
 }
+
+/// Who knows mod-sequences is told them (RFC 5465 §5.2, §5.3), and VANISHED after QRESYNC.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_has_enabled_shows_in_what_it_is_told() {
+    let server = Server::start();
+    let mut other = server.inbox("ann").await;
+    other.ok("CREATE a").await;
+    let (mut plain, mut watcher) = (server.login("ann").await, server.login("ann").await);
+    // Also to a client that enabled nothing, if it wants to hear of flags (RFC 5465 §3.1).
+    let lines = plain
+        .ok("NOTIFY SET STATUS (mailboxes a (MessageNew MessageExpunge FlagChange))")
+        .await;
+    assert!(
+        lines[0].ends_with(" UNSEEN 0 HIGHESTMODSEQ 1)"),
+        "{lines:?}"
+    );
+    watcher.ok("ENABLE QRESYNC").await;
+    watcher.ok("SELECT INBOX").await;
+    watcher.ok(EVERYTHING).await;
+    other.append("a", "", MAIL).await;
+    assert!(watcher.line().await.ends_with(" UNSEEN 1 HIGHESTMODSEQ 2)"));
+    assert!(plain.line().await.ends_with(" UNSEEN 1)"));
+    other.append("INBOX", "", MAIL).await;
+    watcher
+        .hears(&["* 1 EXISTS", "* 0 RECENT", "* 1 FETCH (UID 1 FLAGS ())"])
+        .await;
+    other.ok("SELECT a").await;
+    // A flag that no counter shows is told by its mod-sequence alone.
+    other.ok("STORE 1 +FLAGS (\\Flagged)").await;
+    assert!(watcher.line().await.ends_with(" UNSEEN 1 HIGHESTMODSEQ 3)"));
+    plain.hears_nothing().await;
+    other.ok("SELECT INBOX").await;
+    other.ok("STORE 1 +FLAGS (\\Deleted)").await;
+    watcher
+        .hears(&["* 1 FETCH (UID 1 FLAGS (\\Deleted) MODSEQ (3))"])
+        .await;
+    other.ok("EXPUNGE").await;
+    watcher.hears(&["* VANISHED 1"]).await;
+}
+
+/// A client without sequence numbers (RFC 9586) is told by UIDs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_numbers_everything_is_told_by_uid() {
+    let server = Server::start();
+    let (mut watcher, mut other) = (server.login("ann").await, server.inbox("ann").await);
+    watcher.ok("ENABLE UIDONLY").await;
+    watcher.ok("SELECT INBOX").await;
+    watcher
+        .ok("NOTIFY SET (selected (MessageNew (FLAGS) MessageExpunge FlagChange))")
+        .await;
+    other.append("INBOX", "", MAIL).await;
+    watcher
+        .hears(&["* 1 EXISTS", "* 0 RECENT", "* 1 UIDFETCH (FLAGS ())"])
+        .await;
+    other.ok("STORE 1 +FLAGS (\\Deleted)").await;
+    watcher.hears(&["* 1 UIDFETCH (FLAGS (\\Deleted))"]).await;
+    other.ok("EXPUNGE").await;
+    watcher.hears(&["* VANISHED 1"]).await;
+    watcher
+        .refused("ESEARCH IN (personal) 1:*", "BAD [UIDREQUIRED]")
+        .await;
+}
+
+crate::dialect::also_in_rev2!(
+    what_the_client_did_itself_it_is_not_told,
+    new_messages_come_with_what_was_asked_for_and_stay_unseen,
+    each_filter_means_its_mailboxes,
+);

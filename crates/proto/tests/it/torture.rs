@@ -60,7 +60,7 @@ fn look_at(frame: &Frame) {
     }
 }
 
-const SEEDS: [&str; 14] = [
+const SEEDS: [&str; 16] = [
     "a LOGIN {3+}\r\njoe \"sec\\\"ret\"\r\n",
     "a AUTHENTICATE PLAIN AGEAYg==\r\n",
     "a ID (\"name\" NIL \"os\" {2+}\r\nxy)\r\n",
@@ -68,6 +68,8 @@ const SEEDS: [&str; 14] = [
     "a CREATE box (USE (\\Drafts \\Sent))\r\n",
     "a LIST (SUBSCRIBED) \"\" (\"a\" %) RETURN (CHILDREN STATUS (MESSAGES UNSEEN))\r\n",
     "a STATUS box (MESSAGES UNSEEN)\r\n",
+    "a NOTIFY SET STATUS (selected (MessageNew (UID BODY.PEEK[HEADER]) MessageExpunge)) (subtree (a \"b\") NONE)\r\n",
+    "a ESEARCH IN (selected mailboxes (a {1+}\r\nb)) RETURN (COUNT) OR SEEN 1\r\n",
     "a APPEND box (\\Seen) \"17-Jul-1996 02:44:25 -0700\" {3+}\r\nabc () ~{2}\r\nab\r\n",
     "a UID SEARCH RETURN (MIN COUNT) CHARSET UTF-8 OR (FROM x NOT SEEN) UID 5:* $ SINCE 1-Feb-1994\r\n",
     "a UID FETCH 1:*,7 (UID BODY.PEEK[1.2.HEADER.FIELDS (From To)]<0.100> ENVELOPE) (CHANGEDSINCE 5)\r\n",

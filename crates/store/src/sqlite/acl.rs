@@ -3,6 +3,7 @@
 use pillarbox_model::{AccountId, Acl, MailboxId, MailboxName, Rights, RightsChange, limit};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
+use super::account;
 use super::mailbox::{self, COLUMNS, MAILBOXES};
 use super::tx::Tx;
 use crate::mailbox::Delta;
@@ -94,16 +95,29 @@ impl Tx<'_> {
                 .prepare_cached("INSERT OR REPLACE INTO acl VALUES (?, ?, ?)")?
                 .execute(params![mailbox.0 as i64, identifier, rights.bits()])?;
         }
+        self.concern(identifier)?;
         self.tell_rights(mailbox)
+    }
+
+    /// Whoever watches has to know that there is something else to see for those whom an identifier means.
+    fn concern(&mut self, identifier: &str) -> Result<(), Error> {
+        let name = identifier.strip_prefix('-').unwrap_or(identifier);
+        match account::by_name(self.sql, name)? {
+            Some(account) => self.renamed.push(account.id),
+            None => self.regrouped = true,
+        }
+        Ok(())
     }
 
     /// Memory has to know of a list that changed.
     fn tell_rights(&mut self, mailbox: MailboxId) -> Result<Acl, Error> {
         let acl = of(self.sql, mailbox)?;
+        let row = self.mailbox(mailbox)?;
         self.effects.push(Delta {
             acl: Some(acl.clone()),
-            ..self.mailbox(mailbox)?.change()
+            ..row.change()
         });
+        self.renamed.push(row.account);
         Ok(acl)
     }
 

@@ -321,6 +321,7 @@ impl Committer {
             default_quota: self.default_quota(),
             growth: Growth::default(),
             renamed: Vec::new(),
+            regrouped: false,
         };
         let done = run_all(&mut tx, batch, stored)
             .and_then(|()| Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?));
@@ -329,7 +330,7 @@ impl Committer {
             let _ = connection.execute_batch("ROLLBACK");
             return Err(error);
         }
-        let watching = self.feeds.note(&tx.effects, &tx.renamed);
+        let watching = self.feeds.note(&tx.effects, &tx.renamed, tx.regrouped);
         self.annotations.note(tx.annotated);
         for mailbox in self.cache.apply(tx.effects) {
             mailbox.publish();

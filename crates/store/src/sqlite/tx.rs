@@ -27,8 +27,10 @@ pub(super) struct Tx<'c> {
     pub(super) default_quota: PerResource<Option<u64>>,
     /// What the operation that runs has added to accounts.
     pub(super) growth: Growth,
-    /// Accounts in which names or subscriptions may have changed.
+    /// Accounts in which names or subscriptions may have changed, or that may see others than before.
     pub(super) renamed: Vec<AccountId>,
+    /// Rights changed of many: of a group, or of all.
+    pub(super) regrouped: bool,
 }
 
 /// A mailbox's row while an operation works on it.

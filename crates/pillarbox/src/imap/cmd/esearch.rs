@@ -100,12 +100,15 @@ async fn mailboxes(
     let own = session.user()?.account.id;
     let delimiter = session.endpoint.storage.delimiter;
     let mut mailboxes = Vec::new();
+    // By name: what it says of mailboxes is of their owners.
+    let subscriptions = session.endpoint.storage.store.subscriptions(own).await?;
+    let subscribed: HashSet<_> = subscriptions.into_iter().collect();
     let mut taken = HashSet::new();
     for reached in session.visible_mailboxes().await? {
         let candidate = Candidate {
             name: &reached.info.name,
             personal: reached.info.account == own,
-            subscribed: reached.info.subscribed,
+            subscribed: subscribed.contains(&reached.info.name),
         };
         let wanted = Some(reached.info.id) == selected
             || scopes.iter().any(|scope| scope.has(candidate, delimiter));
