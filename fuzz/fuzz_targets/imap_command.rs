@@ -9,6 +9,9 @@ use pillarbox_proto::imap::encode::section_label;
 use pillarbox_proto::imap::frame::{Frame, Unparsable};
 
 fuzz_target!(|data: &[u8]| {
+    if let Some(filter) = Frame::of_criteria(data) {
+        let _ = filter.criteria();
+    }
     for frame in commands(data) {
         let redacted = frame.redacted();
         match frame.parse() {

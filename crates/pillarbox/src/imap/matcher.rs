@@ -197,6 +197,8 @@ impl Maker<'_> {
             SearchKey::Header(name, text) => Test::Header(name.to_vec(), self.needle(text)),
             SearchKey::Body(text) => Test::Body(self.needle(text)),
             SearchKey::Text(text) => Test::Text(self.needle(text)),
+            // By now its keys stand in its place, if there are any.
+            SearchKey::Filter(name) => return Err(Refusal::UndefinedFilter((*name).into())),
         })
     }
 

@@ -46,6 +46,10 @@ pub(crate) enum Refusal {
     TooFew(&'static str),
     /// More is asked for than is answered at once (RFC 10022 §3.1.5).
     TooMany(&'static str),
+    /// A search names a filter that is not there, or names it in a circle (RFC 5466 §3.1).
+    UndefinedFilter(Box<str>),
+    /// A search with a filter in a charset that filters are not in (RFC 5466 §3.1).
+    FilterCharset,
     /// SEARCH in a charset that is not known (RFC 3501 §6.4.4).
     Charset,
     /// A part in an encoding that nobody here knows (RFC 3516 §4.3).
@@ -144,6 +148,13 @@ impl Refusal {
             ),
             Self::TooFew(text) => no(Code::TooFew, *text),
             Self::TooMany(text) => no(Code::TooMany, *text),
+            Self::UndefinedFilter(name) => {
+                no(Code::UndefinedFilter(name), "There is no such filter")
+            }
+            Self::FilterCharset => bad(
+                Some(Code::BadCharset(&["US-ASCII", "UTF-8"])),
+                "Filters are in UTF-8",
+            ),
             Self::Charset => no(
                 Code::BadCharset(&["US-ASCII", "UTF-8"]),
                 "The charset is not known",

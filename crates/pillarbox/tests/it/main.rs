@@ -10,6 +10,7 @@ mod crash;
 mod dialect;
 mod facts;
 mod failing;
+mod filters;
 mod harness;
 mod hostile;
 mod interposed;

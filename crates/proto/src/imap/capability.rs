@@ -43,6 +43,7 @@ pub static EXTENSIONS: &[Extension] = &[
     early("NOTIFY", 5465),
     early("NAMESPACE", 2342),
     early("METADATA", 5464),
+    early("FILTERS", 5466),
     early("LIST-METADATA", 9590),
     early("QUOTA", 9208),
     early("QUOTA=RES-STORAGE", 9208),

@@ -496,6 +496,8 @@ pub enum SearchKey<'a> {
     Text(Bytes<'a>),
     /// MODSEQ (RFC 7162 §3.1.5).
     ModSeq(u64),
+    /// FILTER (RFC 5466 §3.1): the keys that are stored under this name.
+    Filter(&'a str),
     /// EMAILID (RFC 8474 §6), as written.
     EmailId(&'a str),
     /// THREADID, as written.
@@ -731,6 +733,43 @@ impl Command<'_> {
                 matches!(parameter, SelectParameter::QResync { seq_match, .. } if matches(seq_match))
             }),
             _ => false,
+        }
+    }
+}
+
+impl<'a> Command<'a> {
+    /// What it searches for, if it searches.
+    #[must_use]
+    pub const fn search(&self) -> Option<&Search<'a>> {
+        match self {
+            Self::Search { search, .. }
+            | Self::Sort { search, .. }
+            | Self::Thread { search, .. } => Some(search),
+            _ => None,
+        }
+    }
+
+    /// As [`Self::search`], to be changed.
+    pub const fn search_mut(&mut self) -> Option<&mut Search<'a>> {
+        match self {
+            Self::Search { search, .. }
+            | Self::Sort { search, .. }
+            | Self::Thread { search, .. } => Some(search),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> SearchKey<'a> {
+    /// The names of all filters in it.
+    #[must_use]
+    pub fn filters(&self) -> Vec<&'a str> {
+        match self {
+            Self::And(keys) => keys.iter().flat_map(Self::filters).collect(),
+            Self::Or(one, other) => [one.filters(), other.filters()].concat(),
+            Self::Not(key) => key.filters(),
+            Self::Filter(name) => vec![name],
+            _ => Vec::new(),
         }
     }
 }

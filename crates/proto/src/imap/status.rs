@@ -160,6 +160,8 @@ pub enum Code<'a> {
     /// The events that can be asked for.
     BadEvent(Events),
     NotificationOverflow,
+    /// RFC 5466 §3.1, with the filter's name.
+    UndefinedFilter(&'a str),
     /// RFC 8474 §4.1.
     MailboxId(&'a str),
     /// RFC 9051 §7.1.
@@ -228,6 +230,7 @@ impl Code<'_> {
             Self::MetadataTooMany => "METADATA TOOMANY",
             Self::BadEvent(_) => "BADEVENT",
             Self::NotificationOverflow => "NOTIFICATIONOVERFLOW",
+            Self::UndefinedFilter(_) => "UNDEFINED-FILTER",
             Self::MailboxId(_) => "MAILBOXID",
             Self::HasChildren => "HASCHILDREN",
             Self::UidRequired => "UIDREQUIRED",
@@ -286,6 +289,10 @@ impl Code<'_> {
                 push_tag(out, tag);
             }
             Self::InProgress(tag, progress) => push_progress(out, tag, progress),
+            Self::UndefinedFilter(name) => {
+                out.push(b' ');
+                push_in_code(out, name);
+            }
             Self::Capability(list) => {
                 out.push(b' ');
                 push_in_code(out, list);

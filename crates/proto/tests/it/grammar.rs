@@ -1209,3 +1209,56 @@ fn uids(ranges: &[(u32, u32)]) -> SearchKey<'static> {
     let range = |&(from, to)| (Bound::Number(from), Bound::Number(to));
     SearchKey::Uid(SequenceSet::Ranges(ranges.iter().map(range).collect()))
 }
+
+#[test]
+fn filters() {
+    let search = |key| Command::Search {
+        uid: false,
+        search: Search {
+            returns: None,
+            charset: None,
+            key,
+        },
+    };
+    means(
+        "SEARCH FILTER on-the-road",
+        &search(SearchKey::Filter("on-the-road")),
+    );
+    wrong("SEARCH FILTER", "Expected a space at byte 16");
+    wrong(
+        "SEARCH FILTER a/b",
+        "Expected a space or the end of the command at byte 18",
+    );
+    wrong(
+        "SEARCH FILTER \"a\"",
+        "Expected the name of a filter at byte 17",
+    );
+    // What is stored of one: keys alone, with their literals, and nothing after them.
+    let value = Frame::of_criteria(b"OR SMALLER 5000 FROM {4}\r\nboss").unwrap();
+    let from = SearchKey::Header(bytes("From"), bytes("boss"));
+    assert_eq!(
+        value.criteria(),
+        Ok(SearchKey::Or(
+            Box::new(SearchKey::Smaller(5000)),
+            Box::new(from)
+        ))
+    );
+    for wrong in [
+        "",
+        "OR ALL",
+        "RETURN () ALL",
+        "CHARSET UTF-8 ALL",
+        "ALL)",
+        "FROM \u{4}{9}",
+    ] {
+        let read = Frame::of_criteria(wrong.as_bytes());
+        assert!(
+            read.is_none_or(|frame| frame.criteria().is_err()),
+            "{wrong:?}"
+        );
+    }
+    for wrong in ["ALL\r\n", "ALL\r\nx NOOP", "FROM {9}\r\nboss", "FROM a\0"] {
+        assert_eq!(Frame::of_criteria(wrong.as_bytes()), None, "{wrong:?}");
+    }
+    assert_eq!(Frame::of_criteria(b"FROM \xff"), None);
+}

@@ -209,6 +209,7 @@ fn codes() {
         ("METADATA LONGENTRIES 7", Code::MetadataLongEntries(7)),
         ("METADATA MAXSIZE 7", Code::MetadataMaxSize(7)),
         ("METADATA TOOMANY", Code::MetadataTooMany),
+        ("UNDEFINED-FILTER boss", Code::UndefinedFilter("boss")),
         ("OVERQUOTA", Code::OverQuota),
         ("PRIVACYREQUIRED", Code::PrivacyRequired),
         ("SERVERBUG", Code::ServerBug),

@@ -6,7 +6,7 @@ use pillarbox_proto::imap::command::{self, GetMetadata};
 use pillarbox_proto::imap::encode;
 use pillarbox_store::{Annotation, Error, Wanted};
 
-use super::{Completed, DoneCode, Outcome, Refusal, Session};
+use super::{Completed, DoneCode, Outcome, Refusal, Session, filter};
 use crate::imap::session::Halt;
 
 /// Of these a user needs one, besides `l`, to see a mailbox's annotations and to have private ones (RFC
@@ -71,6 +71,14 @@ pub(super) async fn set(
     let refused = shared && !session.is_admin() || values.iter().any(|(entry, _)| read_only(entry));
     if subject.is_none() && refused {
         return Err(Refusal::NoPerm.into());
+    }
+    if subject.is_none() {
+        let values = values
+            .iter()
+            .filter_map(|(entry, value)| Some((entry, value.as_deref()?)));
+        values
+            .into_iter()
+            .try_for_each(|(entry, value)| filter::check(entry, value))?;
     }
     let user = session.user()?.account.id;
     let origin = session.news.as_ref().map_or(0, |news| news.origin);

@@ -11,6 +11,7 @@ mod delete;
 mod enable;
 mod esearch;
 mod expunge;
+mod filter;
 mod id;
 mod idle;
 mod language;
@@ -48,6 +49,8 @@ pub(super) async fn run(
     command: Command<'_>,
     upload: Option<Upload>,
 ) -> Outcome {
+    let filters = filter::load(session, &command).await?;
+    let command = filter::insert(session, command, &filters)?;
     if session.dialect.uid_only && command.uses_numbers() {
         return Err(Refusal::UidRequired.into());
     }

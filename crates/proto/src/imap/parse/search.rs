@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use pillarbox_model::{Bound, Flag, Flags, SequenceSet, limit};
 
 use super::fetch::attributes;
-use super::notify;
+use super::{Unparsable, notify};
 use crate::imap::command::{
     Bytes, Command, FetchItem, PartialRange, Search, SearchKey, SearchReturn,
 };
 use crate::imap::date::date;
-use crate::imap::lex::{Cursor, Parsed};
+use crate::imap::frame::{Event, Frame, FrameLimits, Framer};
+use crate::imap::lex::{Cursor, Parsed, is_atom_char};
 use crate::imap::notify::MailboxFilter;
 
 /// ```abnf
@@ -323,7 +324,7 @@ type Argument<'a> = fn(&mut Cursor<'a>) -> Parsed<SearchKey<'a>>;
 
 /// How to read what follows a key.
 fn key_with_argument<'a>(name: &str) -> Option<Argument<'a>> {
-    let keys: [(&str, Argument<'a>); 29] = [
+    let keys: &[(&str, Argument<'a>)] = &[
         ("BCC", |c| header(c, b"Bcc")),
         ("BEFORE", |c| date(c).map(SearchKey::Before)),
         ("BODY", |c| text(c).map(SearchKey::Body)),
@@ -356,6 +357,7 @@ fn key_with_argument<'a>(name: &str) -> Option<Argument<'a>> {
         ("UIDAFTER", uid_after),
         ("UIDBEFORE", uid_before),
         ("UNKEYWORD", |c| keyword(c).map(not)),
+        ("FILTER", |c| filter_name(c).map(SearchKey::Filter)),
         ("YOUNGER", |c| seconds(c).map(SearchKey::Younger)),
     ];
     let found = keys
@@ -376,6 +378,48 @@ fn any_header<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
     let field = cursor.astring("Expected the name of a header field")?;
     cursor.space()?;
     Ok(SearchKey::Header(field, text(cursor)?))
+}
+
+/// `filter-name = 1*<any ATOM-CHAR except "/">` (RFC 5466 §4)
+fn filter_name<'a>(cursor: &mut Cursor<'a>) -> Parsed<&'a str> {
+    cursor.text(
+        |b| is_atom_char(b) && b != b'/',
+        "Expected the name of a filter",
+    )
+}
+
+/// What stands before the keys of a filter, so that they are read as those of a command are.
+const BEFORE: &[u8] = b"x SEARCH ";
+
+impl Frame {
+    /// The value of a filter as a frame: `search-criteria`, without the end of a line, in UTF-8 (RFC 5466
+    /// §2). `None` if it is none; [`Self::criteria`] says more.
+    #[must_use]
+    pub fn of_criteria(value: &[u8]) -> Option<Self> {
+        std::str::from_utf8(value).ok()?;
+        let line = [BEFORE, value, b"\r\n"].concat();
+        let (mut framer, mut rest) = (Framer::new(FrameLimits::after_login()), &line[..]);
+        loop {
+            let (used, event) = framer.feed(rest);
+            rest = &rest[used..];
+            match event {
+                Event::Command(frame) => return rest.is_empty().then_some(frame),
+                // Its literals are all here.
+                Event::Continue => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// The keys of [`Self::of_criteria`].
+    ///
+    /// # Errors
+    /// They are not complete, or no keys.
+    pub fn criteria(&self) -> Result<SearchKey<'_>, Unparsable<'_>> {
+        let mut cursor = Cursor::new(self, BEFORE.len());
+        let read = keys(&mut cursor).and_then(|key| cursor.end().map(|()| key));
+        read.map_err(|error| Unparsable::new(None, error))
+    }
 }
 
 fn keyword<'a>(cursor: &mut Cursor<'a>) -> Parsed<SearchKey<'a>> {
