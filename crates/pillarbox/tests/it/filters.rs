@@ -50,6 +50,13 @@ async fn a_filter_stands_for_its_keys() {
         .await;
     ann.sees("THREAD ORDEREDSUBJECT UTF-8 FILTER both", &["* THREAD (1)"])
         .await;
+    let lines = ann
+        .ok("ESEARCH IN (personal) RETURN (COUNT) FILTER bob")
+        .await;
+    assert!(
+        lines[0].starts_with("* ESEARCH (TAG ") && lines[0].ends_with(" COUNT 2"),
+        "{lines:?}"
+    );
     // It is looked for when it is used: what it says now counts.
     set(&mut ann, "bob", "FROM carl").await;
     ann.sees("SEARCH FILTER bob", &["* SEARCH 3"]).await;

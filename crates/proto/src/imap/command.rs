@@ -743,6 +743,7 @@ impl<'a> Command<'a> {
     pub const fn search(&self) -> Option<&Search<'a>> {
         match self {
             Self::Search { search, .. }
+            | Self::Esearch { search, .. }
             | Self::Sort { search, .. }
             | Self::Thread { search, .. } => Some(search),
             _ => None,
@@ -753,6 +754,7 @@ impl<'a> Command<'a> {
     pub const fn search_mut(&mut self) -> Option<&mut Search<'a>> {
         match self {
             Self::Search { search, .. }
+            | Self::Esearch { search, .. }
             | Self::Sort { search, .. }
             | Self::Thread { search, .. } => Some(search),
             _ => None,
