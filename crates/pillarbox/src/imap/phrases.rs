@@ -292,6 +292,46 @@ pub(super) const PHRASES: &[Phrase] = &[
         "UIDONLY ist eingeschaltet: Nachrichten nach UID benennen",
     ),
     say(
+        "The account has no room for this",
+        "Le compte n'a pas la place pour cela",
+        "Das Konto hat dafür keinen Platz",
+    ),
+    say(
+        "The account has as many messages as it may",
+        "Le compte a déjà autant de messages que permis",
+        "Das Konto hat bereits so viele Nachrichten wie erlaubt",
+    ),
+    say(
+        "No such quota root",
+        "Racine de quota inconnue",
+        "Diese Quota-Wurzel gibt es nicht",
+    ),
+    say(
+        "There is no such filter",
+        "Ce filtre n'existe pas",
+        "Diesen Filter gibt es nicht",
+    ),
+    say(
+        "Filters are in UTF-8",
+        "Les filtres sont en UTF-8",
+        "Filter sind in UTF-8",
+    ),
+    say(
+        "The filters have too many search keys",
+        "Les filtres ont trop de critères de recherche",
+        "Die Filter haben zu viele Suchkriterien",
+    ),
+    say(
+        "That can't be the name of a filter",
+        "Un filtre ne peut pas porter ce nom",
+        "So kann ein Filter nicht heißen",
+    ),
+    say(
+        "A filter has to be complete search keys in UTF-8",
+        "Un filtre doit être une recherche complète, en UTF-8",
+        "Ein Filter muss aus vollständigen Suchkriterien in UTF-8 bestehen",
+    ),
+    say(
         "There are as many annotations as may be",
         "Il y a déjà autant d'annotations que permis",
         "Es gibt bereits so viele Anmerkungen wie erlaubt",
