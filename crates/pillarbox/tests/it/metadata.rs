@@ -383,3 +383,57 @@ async fn a_change_of_an_annotation_moves_the_mailbox_on() {
     ann.sees("FETCH 1 MODSEQ", &["* 1 FETCH (MODSEQ (4))"])
         .await;
 }
+
+/// RFC 5464 §3.3: it takes `l` and one of `rswip`; what all see takes `w` to change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn annotations_of_shared_mailboxes_take_rights() {
+    let server = crate::sharing::start();
+    let (mut ann, mut bob) = (server.login("ann").await, server.login("bob").await);
+    bob.ok("CREATE Team").await;
+    bob.ok("SETMETADATA Team (/shared/comment \"ours\" /private/comment \"bob's\")")
+        .await;
+    let team = "\"Other Users.bob.Team\"";
+    let get = format!("GETMETADATA {team} (/shared/comment /private/comment)");
+    let set = |scope: &str| format!("SETMETADATA {team} (/{scope}/comment \"ann's\")");
+    for rights in ["", "k", "r"] {
+        bob.ok(&format!("SETACL Team ann \"{rights}\"")).await;
+        for command in [&get, &set("private"), &set("shared")] {
+            ann.refused(command, "NO [NONEXISTENT] No such mailbox")
+                .await;
+        }
+    }
+    for rights in ["l", "lk", "lxtea"] {
+        bob.ok(&format!("SETACL Team ann \"{rights}\"")).await;
+        for command in [&get, &set("private"), &set("shared")] {
+            ann.refused(command, "NO [NOPERM]").await;
+        }
+        let list = format!("LIST \"\" {team} RETURN (METADATA (/shared/comment))");
+        assert_eq!(ann.ok(&list).await.len(), 2, "{rights}");
+    }
+    bob.ok("SETACL Team ann lr").await;
+    ann.sees(
+        &get,
+        &[&format!(
+            "* METADATA {team} (/private/comment NIL /shared/comment \"ours\")"
+        )],
+    )
+    .await;
+    ann.ok(&set("private")).await;
+    ann.refused(&set("shared"), "NO [NOPERM]").await;
+    bob.ok("ENABLE METADATA").await;
+    bob.ok("SETACL Team ann lw").await;
+    ann.ok(&set("shared")).await;
+    bob.sees("NOOP", &["* METADATA \"Team\" /shared/comment"])
+        .await;
+    bob.sees(
+        "GETMETADATA Team (/shared/comment /private/comment)",
+        &["* METADATA \"Team\" (/private/comment \"bob's\" /shared/comment \"ann's\")"],
+    )
+    .await;
+    let list = format!("LIST \"\" {team} RETURN (METADATA (/private/comment))");
+    let lines = ann.ok(&list).await;
+    assert_eq!(
+        lines[1],
+        format!("* METADATA {team} (/private/comment \"ann's\")")
+    );
+}
