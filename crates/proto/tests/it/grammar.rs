@@ -1218,6 +1218,7 @@ fn filters() {
             returns: None,
             charset: None,
             key,
+            fetch: Vec::new(),
         },
     };
     means(
