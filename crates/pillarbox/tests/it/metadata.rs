@@ -335,55 +335,6 @@ async fn list_tells_annotations_of_all_mailboxes() {
         .await;
 }
 
-/// What Delta Chat asks of servers: notes for the user, how to reach the administrator, and a place for the
-/// token by which a notification reaches the device.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn delta_chat_keeps_its_device_token() {
-    let (_server, mut phone, mut tablet) = two().await;
-    phone
-        .sees(
-            "GETMETADATA \"\" (/shared/comment /shared/admin /shared/vendor/deltachat/irohrelay)",
-            &[
-                "* METADATA \"\" (/shared/admin \"mailto:root@example.org\" /shared/comment NIL \
-               /shared/vendor/deltachat/irohrelay NIL)",
-            ],
-        )
-        .await;
-    phone
-        .ok("SETMETADATA \"INBOX\" (/private/devicetoken \"openpgp:abc\")")
-        .await;
-    tablet
-        .sees(
-            "GETMETADATA \"INBOX\" (/private/devicetoken)",
-            &["* METADATA INBOX (/private/devicetoken \"openpgp:abc\")"],
-        )
-        .await;
-}
-
-/// RFC 7162 §3.2: the mailbox is not as it was, which its mod-sequence shows.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_of_an_annotation_moves_the_mailbox_on() {
-    let (_server, mut ann, mut other) = two().await;
-    ann.ok("ENABLE CONDSTORE").await;
-    ann.ok("SELECT INBOX").await;
-    let set = "SETMETADATA INBOX (/shared/comment \"x\" /private/comment \"y\")";
-    for (command, modseq) in [
-        (set, 2),
-        (set, 2),
-        ("SETMETADATA INBOX (/shared/comment NIL)", 3),
-        ("SETMETADATA INBOX (/shared/comment NIL)", 3),
-        ("SETMETADATA \"\" (/private/comment \"z\")", 3),
-    ] {
-        other.ok(command).await;
-        let told = format!("* STATUS INBOX (HIGHESTMODSEQ {modseq})");
-        ann.sees("STATUS INBOX (HIGHESTMODSEQ)", &[&told]).await;
-    }
-    ann.append("INBOX", "", "x").await;
-    ann.ok("NOOP").await;
-    ann.sees("FETCH 1 MODSEQ", &["* 1 FETCH (MODSEQ (4))"])
-        .await;
-}
-
 /// RFC 5464 §3.3: it takes `l` and one of `rswip`; what all see takes `w` to change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn annotations_of_shared_mailboxes_take_rights() {
@@ -436,4 +387,53 @@ async fn annotations_of_shared_mailboxes_take_rights() {
         lines[1],
         format!("* METADATA {team} (/private/comment \"ann's\")")
     );
+}
+
+/// What Delta Chat asks of servers: notes for the user, how to reach the administrator, and a place for the
+/// token by which a notification reaches the device.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delta_chat_keeps_its_device_token() {
+    let (_server, mut phone, mut tablet) = two().await;
+    phone
+        .sees(
+            "GETMETADATA \"\" (/shared/comment /shared/admin /shared/vendor/deltachat/irohrelay)",
+            &[
+                "* METADATA \"\" (/shared/admin \"mailto:root@example.org\" /shared/comment NIL \
+               /shared/vendor/deltachat/irohrelay NIL)",
+            ],
+        )
+        .await;
+    phone
+        .ok("SETMETADATA \"INBOX\" (/private/devicetoken \"openpgp:abc\")")
+        .await;
+    tablet
+        .sees(
+            "GETMETADATA \"INBOX\" (/private/devicetoken)",
+            &["* METADATA INBOX (/private/devicetoken \"openpgp:abc\")"],
+        )
+        .await;
+}
+
+/// RFC 7162 §3.2: the mailbox is not as it was, which its mod-sequence shows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_an_annotation_moves_the_mailbox_on() {
+    let (_server, mut ann, mut other) = two().await;
+    ann.ok("ENABLE CONDSTORE").await;
+    ann.ok("SELECT INBOX").await;
+    let set = "SETMETADATA INBOX (/shared/comment \"x\" /private/comment \"y\")";
+    for (command, modseq) in [
+        (set, 2),
+        (set, 2),
+        ("SETMETADATA INBOX (/shared/comment NIL)", 3),
+        ("SETMETADATA INBOX (/shared/comment NIL)", 3),
+        ("SETMETADATA \"\" (/private/comment \"z\")", 3),
+    ] {
+        other.ok(command).await;
+        let told = format!("* STATUS INBOX (HIGHESTMODSEQ {modseq})");
+        ann.sees("STATUS INBOX (HIGHESTMODSEQ)", &[&told]).await;
+    }
+    ann.append("INBOX", "", "x").await;
+    ann.ok("NOOP").await;
+    ann.sees("FETCH 1 MODSEQ", &["* 1 FETCH (MODSEQ (4))"])
+        .await;
 }

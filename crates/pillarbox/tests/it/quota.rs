@@ -163,6 +163,46 @@ async fn a_full_account_can_be_tidied_and_nothing_else() {
     ann.sees("GETQUOTA ann", &told).await;
 }
 
+/// What is in a shared mailbox is its owner's, whoever put it there (RFC 9208 §6: its root is told to those
+/// who may read it).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_count_for_whose_mailbox_it_is() {
+    let server = crate::sharing::start();
+    let (mut root, mut ann) = (server.login("root").await, server.inbox("ann").await);
+    let mut bob = server.login("bob").await;
+    bob.ok("CREATE Team").await;
+    bob.ok("SETACL Team ann lri").await;
+    root.ok("SETQUOTA bob (MESSAGE 1)").await;
+    root.ok("SETQUOTA ann (MESSAGE 1)").await;
+    let team = "\"Other Users.bob.Team\"";
+    ann.append("INBOX", "", MAIL).await;
+    ann.append(team, "", MAIL).await;
+    let full = [
+        format!("* QUOTAROOT {team} \"bob\""),
+        "* QUOTA \"bob\" (MESSAGE 1 1)".to_owned(),
+    ];
+    let full = full.each_ref().map(String::as_str);
+    ann.sees(&format!("GETQUOTAROOT {team}"), &full).await;
+    ann.refused(&format!("APPEND {team} {{1+}}\r\nx"), "NO [OVERQUOTA]")
+        .await;
+    ann.refused(&format!("UID COPY 1 {team}"), "NO [OVERQUOTA]")
+        .await;
+    // Between accounts, moving takes room where it goes.
+    ann.refused(&format!("UID MOVE 1 {team}"), "NO [OVERQUOTA]")
+        .await;
+    root.ok("SETQUOTA bob (MESSAGE 2)").await;
+    ann.ok(&format!("UID MOVE 1 {team}")).await;
+    ann.sees("GETQUOTA ann", &["* QUOTA \"ann\" (MESSAGE 0 1)"])
+        .await;
+    bob.sees("GETQUOTA bob", &["* QUOTA \"bob\" (MESSAGE 2 2)"])
+        .await;
+    // What others have in all their mailboxes is told where one may read, and nowhere else.
+    ann.refused("GETQUOTA bob", "NO [NONEXISTENT]").await;
+    bob.ok("SETACL Team ann li").await;
+    ann.refused(&format!("GETQUOTAROOT {team}"), "NO [NOPERM]")
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn status_says_what_an_expunge_would_give_back() {
     let (_server, _, mut ann) = limited("").await;
@@ -203,45 +243,5 @@ async fn the_default_counts_until_somebody_says_otherwise() {
     root.ok("SETQUOTA ann (STORAGE 20)").await;
     ann.append("INBOX", "", MAIL).await;
     ann.sees("GETQUOTA ann", &["* QUOTA \"ann\" (STORAGE 1 20)"])
-        .await;
-}
-
-/// What is in a shared mailbox is its owner's, whoever put it there (RFC 9208 §6: its root is told to those
-/// who may read it).
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_count_for_whose_mailbox_it_is() {
-    let server = crate::sharing::start();
-    let (mut root, mut ann) = (server.login("root").await, server.inbox("ann").await);
-    let mut bob = server.login("bob").await;
-    bob.ok("CREATE Team").await;
-    bob.ok("SETACL Team ann lri").await;
-    root.ok("SETQUOTA bob (MESSAGE 1)").await;
-    root.ok("SETQUOTA ann (MESSAGE 1)").await;
-    let team = "\"Other Users.bob.Team\"";
-    ann.append("INBOX", "", MAIL).await;
-    ann.append(team, "", MAIL).await;
-    let full = [
-        format!("* QUOTAROOT {team} \"bob\""),
-        "* QUOTA \"bob\" (MESSAGE 1 1)".to_owned(),
-    ];
-    let full = full.each_ref().map(String::as_str);
-    ann.sees(&format!("GETQUOTAROOT {team}"), &full).await;
-    ann.refused(&format!("APPEND {team} {{1+}}\r\nx"), "NO [OVERQUOTA]")
-        .await;
-    ann.refused(&format!("UID COPY 1 {team}"), "NO [OVERQUOTA]")
-        .await;
-    // Between accounts, moving takes room where it goes.
-    ann.refused(&format!("UID MOVE 1 {team}"), "NO [OVERQUOTA]")
-        .await;
-    root.ok("SETQUOTA bob (MESSAGE 2)").await;
-    ann.ok(&format!("UID MOVE 1 {team}")).await;
-    ann.sees("GETQUOTA ann", &["* QUOTA \"ann\" (MESSAGE 0 1)"])
-        .await;
-    bob.sees("GETQUOTA bob", &["* QUOTA \"bob\" (MESSAGE 2 2)"])
-        .await;
-    // What others have in all their mailboxes is told where one may read, and nowhere else.
-    ann.refused("GETQUOTA bob", "NO [NONEXISTENT]").await;
-    bob.ok("SETACL Team ann li").await;
-    ann.refused(&format!("GETQUOTAROOT {team}"), "NO [NOPERM]")
         .await;
 }
