@@ -238,6 +238,25 @@ async fn many_mailboxes_are_searched_one_after_the_other() {
     );
 }
 
+/// Who asks for updates is told that there will be none (RFC 5267 §4.3.1, RFC 7377 §2.2).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_in_many_mailboxes_are_not_followed() {
+    let server = Server::start();
+    let mut ann = farm(&server).await;
+    ann.refused("ESEARCH IN (personal) RETURN (UPDATE) ALL", "BAD")
+        .await;
+    ann.ok("SELECT a").await;
+    for command in [
+        "ESEARCH IN (mailboxes c) RETURN (COUNT UPDATE) ALL",
+        "ESEARCH RETURN (COUNT UPDATE) ALL",
+    ] {
+        let lines = ann.ok(command).await;
+        assert!(lines[0].contains(" COUNT 3"), "{lines:?}");
+        let refused = format!("* NO [NOUPDATE \"{}\"] ", ann.last_tag());
+        assert!(lines[1].starts_with(&refused), "{lines:?}");
+    }
+}
+
 crate::dialect::also_in_rev2!(
     each_mailbox_with_something_in_it_is_answered_once,
     the_selected_mailbox_is_searched_as_the_client_knows_it,

@@ -35,6 +35,10 @@ pub(super) async fn esearch(
         // A refused search leaves nothing saved (RFC 5182 §2.1).
         session.selected()?.saved = NumberSet::new();
     }
+    if done.is_ok() && returns.update {
+        // A result is followed by SEARCH and SORT, not by ESEARCH.
+        session.no_update(tag, "Ask with UID SEARCH");
+    }
     done.map(|()| Completed::default())
 }
 
@@ -83,7 +87,9 @@ fn check(
         let text = "Only what is found in the selected mailbox alone can be saved";
         return Err(Refusal::Client(text.into()));
     }
-    if sources.contains(&MailboxFilter::Selected) && session.selected.is_none() {
+    // Updates are of the selected mailbox, if any (RFC 7377 §2.2).
+    let needs_selected = returns.update || sources.contains(&MailboxFilter::Selected);
+    if needs_selected && session.selected.is_none() {
         return Err(Refusal::State("No mailbox is selected"));
     }
     Ok(())
