@@ -71,6 +71,7 @@ const TABLE: &[Row] = &[
     row("LISTRIGHTS {} carol", administer),
     row("MYRIGHTS {}", |rights| rights.any(Rights::TELLING)),
     row("APPEND {} {4+}\r\nmail", insert),
+    row("REPLACE 1 {} {4+}\r\nmail", insert),
     row("UID COPY 1:* {}", insert),
     row("UID MOVE 1:* {}", insert),
     row("GETQUOTAROOT {}", |rights| seen(rights) && read(rights)),
