@@ -104,7 +104,7 @@ impl Deflate {
         self.full || self.used < self.raw.len()
     }
 
-    /// Unpacks up to [`PIECE_BYTES`] of what came in, and not beyond where the client flushed: what
+    /// Unpacks a bounded piece of what came in, and not beyond where the client flushed: what
     /// follows may be in clear, if what comes before ends compression (RFC 8437 §4.1).
     ///
     /// # Errors
