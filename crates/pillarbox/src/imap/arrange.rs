@@ -13,8 +13,8 @@ use pillarbox_proto::imap::command::{SortCriterion, SortKey, ThreadAlgorithm};
 use pillarbox_proto::imap::encode::{Progress, ThreadPiece};
 
 use super::Refusal;
+use super::outcome::Halt;
 use super::search::{Look, ROWS_AT_ONCE, Stored};
-use super::session::Halt;
 use crate::storage::keys::{KEYS_BYTES, Keys, MessageKeys, Place};
 
 /// Messages whose keys are read before others get a turn.

@@ -8,7 +8,7 @@ use pillarbox_proto::imap::encode::{self, Change, Code, Dialect, Numbers, Status
 use pillarbox_store::Rows;
 
 use super::matcher::Matcher;
-use super::session::Halt;
+use super::outcome::Halt;
 use super::{Selected, Session, fetch};
 use crate::log::Text;
 

@@ -11,8 +11,8 @@ use pillarbox_store::{self as store, Content, Facts, FlagAction, Row, Rows, Stor
 
 use super::binary::{self, Decoded};
 use super::facts;
+use super::outcome::{Completed, Halt, Outcome};
 use super::section::{new_section, old_section, sendable};
-use super::session::{Completed, Halt, Outcome};
 use super::{Refusal, Selected, Session};
 use crate::log::Text as Logged;
 

@@ -1,5 +1,6 @@
 //! IMAP sessions: what a client asks, done with the store.
 
+mod announce;
 mod arrange;
 mod binary;
 mod cmd;
@@ -14,6 +15,7 @@ mod matcher;
 mod modseq;
 mod news;
 mod notify;
+mod outcome;
 mod phrases;
 pub mod places;
 pub mod pulse;
@@ -23,13 +25,17 @@ mod resync;
 mod scope;
 mod search;
 mod section;
+mod selected;
 mod session;
 mod sync;
 mod upload;
+mod user;
 mod wire;
 pub mod withhold;
 
 pub use endpoint::Endpoint;
 pub(crate) use reach::Reached;
 pub(crate) use refusal::Refusal;
-pub(crate) use session::{Selected, Session, User};
+pub(crate) use selected::Selected;
+pub(crate) use session::Session;
+pub(crate) use user::User;

@@ -6,7 +6,7 @@ use pillarbox_model::{ModSeq, NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::SelectParameter;
 use pillarbox_proto::imap::encode;
 
-use super::session::Halt;
+use super::outcome::Halt;
 use super::wire::Wire;
 use super::{Selected, Session, fetch};
 

@@ -11,8 +11,8 @@ use pillarbox_store::{Facts, Row};
 
 use super::facts;
 use super::matcher::Matcher;
+use super::outcome::Halt;
 use super::pulse::Pulse;
-use super::session::Halt;
 use super::{Endpoint, Refusal, Selected, Session};
 use crate::clock;
 

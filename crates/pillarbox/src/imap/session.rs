@@ -5,23 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_message::Comparator;
-use pillarbox_model::{Acl, Identity, ModSeq, NumberSet, Rights, UidValidity, View, limit};
-use pillarbox_proto::imap::capability::{Facts, capabilities};
+use pillarbox_model::limit;
 use pillarbox_proto::imap::encode::{self, Code, Dialect, Status};
 use pillarbox_proto::imap::frame::{Frame, FrameError, FrameLimits};
 use pillarbox_proto::imap::table::{self, State};
-use pillarbox_proto::sasl::Mechanism;
-use pillarbox_store::{Account, Member, Rows};
 use tokio::time::Instant;
 
-use super::context::Contexts;
 use super::language::Language;
 use super::news::News;
 use super::notify::{self, Notify};
-use super::places::Place;
+use super::outcome::{Completed, DoneCode, Halt};
 use super::upload::Upload;
 use super::wire::{Incoming, Input, Offer, Wire};
-use super::{Endpoint, Refusal, cmd};
+use super::{Endpoint, Refusal, Selected, User, cmd};
 use crate::auth::login::Origin;
 use crate::log::{self, Text};
 use crate::net::{Connection, Peer, TlsFacts, quota};
@@ -62,136 +58,6 @@ pub(crate) struct Session {
     pub(super) leaving: bool,
     started: Instant,
     _permit: quota::Permit,
-}
-
-/// Who is logged in.
-pub(crate) struct User {
-    /// Their account.
-    pub(crate) account: Account,
-    /// Under which identifiers they go in lists of rights.
-    pub(crate) identity: Identity,
-    /// The place they take among [`limit::Limits::connections_per_user`].
-    pub(crate) _place: Place,
-}
-
-/// The mailbox a session has selected.
-pub(crate) struct Selected {
-    pub(crate) member: Member,
-    /// What the user may do with it, as this list of rights says.
-    pub(crate) rights: Rights,
-    pub(crate) acl: Arc<Acl>,
-    /// EXAMINE opened it.
-    pub(crate) read_only: bool,
-    pub(crate) view: View,
-    /// Changes up to here were told, expunges aside.
-    pub(crate) told: ModSeq,
-    /// Expunges up to here were told.
-    pub(crate) told_expunges: ModSeq,
-    /// No UID above this one was announced, or was in the mailbox when the client was last told of new ones.
-    pub(crate) told_uids: u32,
-    /// Changes of flags after it are not told to this client, which does not want to hear of them (RFC 5465).
-    pub(crate) unheard: Option<ModSeq>,
-    /// How many keywords the last FLAGS response named.
-    pub(crate) told_keywords: usize,
-    /// `$` (RFC 5182), as UIDs.
-    pub(crate) saved: NumberSet,
-    /// Results that the client follows (RFC 5267 §4.3).
-    pub(super) contexts: Option<Box<Contexts>>,
-}
-
-impl Selected {
-    /// The mailbox as these rows of it are: all is told, and nothing saved. Who looks through a mailbox that is
-    /// not selected makes one for that long. Nothing may be changed in it.
-    pub(crate) fn new(member: Member, rows: &Rows<'_>, read_only: bool) -> Self {
-        let view = View::new(rows.uid_ranges());
-        Self::over(member, rows, read_only, view)
-    }
-
-    /// As [`Self::new`], with a view of these rows that is made already.
-    pub(crate) fn over(member: Member, rows: &Rows<'_>, read_only: bool, view: View) -> Self {
-        Self {
-            member,
-            rights: Rights::READ,
-            acl: rows.acl().clone(),
-            read_only,
-            view,
-            told: rows.highest_modseq(),
-            told_expunges: rows.highest_modseq(),
-            told_uids: rows.uid_next() - 1,
-            unheard: None,
-            told_keywords: rows.keywords().names().len(),
-            saved: NumberSet::new(),
-            contexts: None,
-        }
-    }
-}
-
-/// A response code of a command that ended well, with what it needs.
-#[derive(Debug, Default)]
-pub(crate) enum DoneCode {
-    #[default]
-    None,
-    ReadOnly,
-    ReadWrite,
-    /// The capabilities as of now, which spares the client a question.
-    Capabilities,
-    /// Of the mailbox that was made.
-    MailboxId(String),
-    AppendUid(UidValidity, NumberSet),
-    CopyUid(UidValidity, NumberSet, NumberSet),
-    /// Up to where the client was told everything, once it is.
-    HighestModSeq,
-    /// The size of the largest annotation that was left out (RFC 5464 §4.2.1).
-    LongEntries(u64),
-    /// What a conditional STORE left alone, as the client names messages (RFC 7162 §3.1.3).
-    Modified(NumberSet),
-}
-
-impl DoneCode {
-    /// What is said after messages were removed: with QRESYNC, up to where the client knows all (RFC 7162
-    /// §3.2.7, §3.2.9, RFC 6851 §4.4).
-    pub(crate) fn after_expunge(session: &Session, removed: bool) -> Self {
-        match removed && session.dialect.qresync {
-            true => Self::HighestModSeq,
-            false => Self::None,
-        }
-    }
-}
-
-/// How a command ended well.
-#[derive(Debug, Default)]
-pub(crate) struct Completed {
-    pub(crate) code: DoneCode,
-    /// What the line says; the command's name and "completed" if empty.
-    pub(crate) text: &'static str,
-    /// The tagged line went out already.
-    pub(crate) said: bool,
-    /// A change of our own which this client need not be told, since it asked for silence.
-    pub(crate) silent: Option<ModSeq>,
-}
-
-/// What a handler gives: an end, good or bad, or a broken connection.
-pub(crate) type Outcome = Result<Completed, Halt>;
-
-/// Why a handler stopped.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// The command is refused.
-    Refused(Refusal),
-    /// The connection is broken.
-    Broken(io::Error),
-}
-
-impl<R: Into<Refusal>> From<R> for Halt {
-    fn from(refusal: R) -> Self {
-        Self::Refused(refusal.into())
-    }
-}
-
-impl From<io::Error> for Halt {
-    fn from(error: io::Error) -> Self {
-        Self::Broken(error)
-    }
 }
 
 /// Why the main loop woke up.
@@ -480,28 +346,8 @@ impl Session {
             DoneCode::Capabilities => self.capabilities(),
             _ => String::new(),
         };
-        let code = match &done.code {
-            DoneCode::None => None,
-            DoneCode::ReadOnly => Some(Code::ReadOnly),
-            DoneCode::ReadWrite => Some(Code::ReadWrite),
-            DoneCode::Capabilities => Some(Code::Capability(&capabilities)),
-            DoneCode::MailboxId(id) => Some(Code::MailboxId(id)),
-            DoneCode::AppendUid(validity, uids) => Some(Code::AppendUid {
-                uid_validity: validity.0,
-                uids,
-            }),
-            DoneCode::CopyUid(validity, from, to) => Some(Code::CopyUid {
-                uid_validity: validity.0,
-                from,
-                to,
-            }),
-            DoneCode::HighestModSeq => {
-                let known = self.selected.as_ref().map(Selected::known_modseq);
-                known.map(|known| Code::HighestModSeq(known.0))
-            }
-            DoneCode::LongEntries(size) => Some(Code::MetadataLongEntries(*size)),
-            DoneCode::Modified(numbers) => Some(Code::Modified(numbers)),
-        };
+        let known = self.selected.as_ref().map(Selected::known_modseq);
+        let code = done.code.as_code(&capabilities, known);
         // Of two codes the tagged line has room for one (RFC 9738 §3.1).
         let code = match (code, stopped) {
             (None, stopped) => stopped,
@@ -566,69 +412,12 @@ impl Session {
         }
     }
 
-    /// The capability list as of now.
-    pub(super) fn capabilities(&self) -> String {
-        let mechanisms = self.mechanisms();
-        let mechanisms: Vec<_> = mechanisms.into_iter().map(Mechanism::name).collect();
-        capabilities(&self.facts(&mechanisms))
-    }
-
-    /// Whether an extension is announced to this client.
-    pub(super) fn announces(&self, extension: &str) -> bool {
-        self.facts(&[]).announces(extension)
-    }
-
-    fn facts<'a>(&'a self, mechanisms: &'a [&'a str]) -> Facts<'a> {
-        Facts {
-            starttls: !self.secure && self.endpoint.tls.is_some(),
-            login_disabled: !self.takes_credentials(),
-            authenticated: self.user.is_some(),
-            mechanisms,
-            append_limit: Some(self.append_limit()),
-            message_limit: self.endpoint.limits.messages,
-            save_limit: self.endpoint.limits.saved_messages,
-            withheld: &self.withheld,
-        }
-    }
-
-    /// Whether credentials are taken on the connection as it is.
-    pub(super) fn takes_credentials(&self) -> bool {
-        self.secure || self.endpoint.insecure_auth
-    }
-
-    /// The SASL mechanisms that may be used now.
-    pub(super) fn mechanisms(&self) -> Vec<Mechanism> {
-        let Endpoint {
-            login, sasl_login, ..
-        } = &*self.endpoint;
-        match self.takes_credentials() && self.user.is_none() {
-            true => login.mechanisms(&self.origin, *sasl_login),
-            false => Vec::new(),
-        }
-    }
-
     /// From now on the bytes are under TLS. Who asked for a language in clear has to ask again (RFC 5255
     /// §3.1): somebody else may have asked.
     pub(super) fn secured(&mut self, facts: &TlsFacts) {
         self.language = Language::default();
         self.secure = true;
         self.origin = Arc::new(origin(self.origin.peer.clone(), Some(facts)));
-    }
-
-    /// The largest message that may be appended, in bytes.
-    pub(super) fn append_limit(&self) -> u64 {
-        let own = self
-            .user
-            .as_ref()
-            .and_then(|user| user.account.append_limit);
-        own.unwrap_or(self.endpoint.storage.append_limit)
-    }
-
-    /// Whether the user is an administrator.
-    pub(super) fn is_admin(&self) -> bool {
-        let name = self.user.as_ref().map(|user| &user.account.name);
-        let admins = &self.endpoint.admins;
-        name.is_some_and(|name| admins.iter().any(|admin| admin == name))
     }
 
     /// From now on the session is somebody's.
@@ -654,20 +443,6 @@ impl Session {
         self.curbed = None;
         self.started = Instant::now();
         self.wire.framer().set_limits(FrameLimits::before_login());
-    }
-
-    /// Whoever is logged in. Handlers are only called where the table says that somebody is.
-    pub(super) fn user(&self) -> Result<&User, Refusal> {
-        self.user
-            .as_ref()
-            .ok_or(Refusal::State("Not legal before login"))
-    }
-
-    /// The selected mailbox. Handlers are only called where the table says that there is one.
-    pub(super) fn selected(&mut self) -> Result<&mut Selected, Refusal> {
-        self.selected
-            .as_mut()
-            .ok_or(Refusal::State("No mailbox is selected"))
     }
 
     fn trace(&self, frame: &Frame) {

@@ -6,7 +6,7 @@ use pillarbox_proto::sasl::{self, Mechanism};
 
 use super::{Outcome, Refusal, Session, login};
 use crate::auth::exchange::{Conversation, Out, Turn};
-use crate::imap::session::Halt;
+use crate::imap::outcome::Halt;
 use crate::imap::wire::{Incoming, Input};
 
 /// AUTHENTICATE: runs the mechanism's exchange.

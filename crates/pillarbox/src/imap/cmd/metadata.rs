@@ -7,7 +7,7 @@ use pillarbox_proto::imap::encode;
 use pillarbox_store::{Annotation, Error, Wanted};
 
 use super::{Completed, DoneCode, Outcome, Refusal, Session, filter};
-use crate::imap::session::Halt;
+use crate::imap::outcome::Halt;
 
 /// Of these a user needs one, besides `l`, to see a mailbox's annotations and to have private ones (RFC
 /// 5464 §3.3).

@@ -38,7 +38,7 @@ use pillarbox_model::{NumberSet, SequenceSet};
 use pillarbox_proto::imap::command::Command;
 use pillarbox_proto::imap::encode;
 
-use super::session::{Completed, DoneCode, Halt, Outcome};
+use super::outcome::{Completed, DoneCode, Halt, Outcome};
 use super::upload::Upload;
 use super::{Refusal, Session, fetch};
 

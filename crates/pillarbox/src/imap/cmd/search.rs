@@ -10,7 +10,7 @@ use super::{Completed, Outcome, Refusal, Session};
 use crate::imap::Selected;
 use crate::imap::context::{Context, Followed};
 use crate::imap::matcher::Matcher;
-use crate::imap::session::Halt;
+use crate::imap::outcome::Halt;
 
 impl Session {
     /// Refuses a charset where texts are UTF-8 anyway (RFC 9755 §3). IMAP4rev2 allows it (RFC 9051 §6.4.4).

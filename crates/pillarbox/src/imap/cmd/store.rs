@@ -6,7 +6,7 @@ use pillarbox_store::{FlagAction, FlagsSet};
 
 use super::{Completed, DoneCode, Outcome, Refusal, Session};
 use crate::imap::fetch;
-use crate::imap::session::Halt;
+use crate::imap::outcome::Halt;
 
 /// What STORE is to do.
 pub(super) struct Change<'a> {

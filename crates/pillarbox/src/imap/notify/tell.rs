@@ -10,9 +10,9 @@ use pillarbox_store::Counters;
 
 use super::{Notify, OfSelected, Told};
 use crate::imap::cmd::list::{self, Entries};
+use crate::imap::outcome::Halt;
 use crate::imap::reach::Reached;
 use crate::imap::scope::Candidate;
-use crate::imap::session::Halt;
 use crate::imap::{Refusal, Session, fetch};
 use crate::log::Text;
 
