@@ -103,6 +103,21 @@ async fn idle_tells_at_once() {
     assert_eq!(b.until("n").await, ["OK NOOP completed"]);
 }
 
+/// What came before stands before the continuation: some clients overlook what comes in one piece with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_first_tells_what_was_there() {
+    let server = Server::start();
+    let mut a = server.inbox("ann").await;
+    let mut b = server.inbox("ann").await;
+    a.append("INBOX", "", MAIL).await;
+    b.send("i IDLE\r\n").await;
+    for line in ["* 1 EXISTS", "* 0 RECENT", "+ idling"] {
+        assert_eq!(b.line().await, line);
+    }
+    b.send("DONE\r\n").await;
+    assert_eq!(b.until("i").await, ["OK IDLE completed"]);
+}
+
 /// RFC 9051 §5.5: what comes in one packet is done in order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pipelined_commands_run_in_order() {

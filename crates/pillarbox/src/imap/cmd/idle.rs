@@ -1,5 +1,7 @@
 //! IDLE (RFC 2177).
 
+use std::io;
+
 use pillarbox_proto::imap::encode::{self, Status};
 use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
@@ -11,7 +13,7 @@ use crate::imap::wire::{Incoming, Input};
 
 /// Why IDLE woke up.
 enum Wake {
-    Input(std::io::Result<Input>),
+    Input(io::Result<Input>),
     Change,
     Keepalive,
     Stop,
@@ -20,8 +22,6 @@ enum Wake {
 
 /// IDLE: tells changes as they come, until DONE.
 pub(super) async fn idle(session: &mut Session) -> Outcome {
-    encode::continuation(&mut session.wire.out, "idling");
-    session.wire.framer().expect_line();
     // NOTIFY says what else is to be told, or that nothing is (RFC 5465 §4).
     let selected = session
         .selected
@@ -31,14 +31,15 @@ pub(super) async fn idle(session: &mut Session) -> Outcome {
     let news = session.news.is_some();
     let mut news = news.then(|| session.endpoint.storage.store.annotation_changes().watch());
     let deadline = session.deadline();
+    // What the client has been waiting for since its last command comes first: some overlook what comes in
+    // one piece with the continuation.
+    tell(session).await?;
+    if session.leaving {
+        return Ok(Completed::default());
+    }
+    encode::continuation(&mut session.wire.out, "idling");
+    session.wire.framer().expect_line();
     loop {
-        // Also what happened before: the client has been waiting since its last command.
-        session.sync(true, None).await?;
-        session.tell_news().await?;
-        Box::pin(session.tell_events()).await?;
-        if session.leaving {
-            return Ok(Completed::default());
-        }
         session.wire.flush().await?;
         session.wire.rest();
         match wait(session, &mut changes, &mut news, deadline).await {
@@ -56,7 +57,18 @@ pub(super) async fn idle(session: &mut Session) -> Outcome {
                 return Ok(Completed::default());
             }
         }
+        tell(session).await?;
+        if session.leaving {
+            return Ok(Completed::default());
+        }
     }
+}
+
+/// All that there is to tell.
+async fn tell(session: &mut Session) -> io::Result<()> {
+    session.sync(true, None).await?;
+    session.tell_news().await?;
+    Box::pin(session.tell_events()).await
 }
 
 async fn wait(
@@ -95,6 +107,6 @@ fn done(input: Input) -> Outcome {
             Ok(Completed::default())
         }
         Input::Event(_) => Err(Refusal::Client("IDLE ends with DONE".into()).into()),
-        Input::End => Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+        Input::End => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
     }
 }
