@@ -205,6 +205,8 @@ pub(super) const PHRASES: &[Phrase] = &[
         "Rien n'est sélectionné",
         "Es ist nichts geöffnet",
     ),
+    say("Other Users", "Autres utilisateurs", "Andere Benutzer"),
+    say("Shared", "Partagé", "Gemeinsam"),
     // Messages.
     say(
         "The message is larger than the limit of {} bytes",
@@ -350,6 +352,76 @@ pub(super) const PHRASES: &[Phrase] = &[
         "Too much to put in order at once",
         "Trop à trier à la fois",
         "Zu viel, um es auf einmal zu ordnen",
+    ),
+    say(
+        "That can't be an identifier",
+        "Cela ne peut pas être un identifiant",
+        "Das kann keine Kennung sein",
+    ),
+    say(
+        "INBOX of another user can't be renamed",
+        "L'INBOX d'un autre utilisateur ne peut pas être renommée",
+        "Die INBOX anderer Benutzer kann nicht umbenannt werden",
+    ),
+    say(
+        "The selected mailbox is no longer shared with you",
+        "La boîte sélectionnée n'est plus partagée avec vous",
+        "Das geöffnete Postfach ist nicht mehr für Sie freigegeben",
+    ),
+    say(
+        "Unsupported event",
+        "Événement non pris en charge",
+        "Dieses Ereignis wird nicht unterstützt",
+    ),
+    say(
+        "Not available just now, try again later",
+        "Indisponible pour le moment, réessayez plus tard",
+        "Gerade nicht verfügbar, bitte später erneut versuchen",
+    ),
+    say(
+        "As many identifiers have rights on the mailbox as may",
+        "Il y a déjà autant d'ayants droit sur la boîte que permis",
+        "Bereits so viele haben Rechte an dem Postfach wie erlaubt",
+    ),
+    say(
+        "Too many messages for another account at once",
+        "Trop de messages à la fois pour un autre compte",
+        "Zu viele Nachrichten auf einmal für ein anderes Konto",
+    ),
+    say(
+        "The message of REPLACE must be a literal",
+        "Le message de REPLACE doit être un littéral",
+        "Die Nachricht von REPLACE muss ein Literal sein",
+    ),
+    say(
+        "There is no message",
+        "Il n'y a pas de message",
+        "Es ist keine Nachricht da",
+    ),
+    say(
+        "DEFLATE is the only mechanism",
+        "DEFLATE est le seul mécanisme",
+        "DEFLATE ist das einzige Verfahren",
+    ),
+    say(
+        "No message has that UID",
+        "Aucun message n'a cet UID",
+        "Keine Nachricht hat diese UID",
+    ),
+    say(
+        "DEFLATE is active already",
+        "DEFLATE est déjà actif",
+        "DEFLATE ist schon aktiv",
+    ),
+    say(
+        "Nothing may be said between COMPRESS and its OK",
+        "Rien ne peut être dit entre COMPRESS et son OK",
+        "Zwischen COMPRESS und dessen OK darf nichts gesagt werden",
+    ),
+    say(
+        "The tag is in use for updates",
+        "Cette étiquette sert déjà à des mises à jour",
+        "Diese Marke wird schon für Änderungen benutzt",
     ),
     // The protocol.
     say(

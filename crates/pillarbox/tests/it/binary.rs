@@ -239,3 +239,15 @@ async fn c30_a_literal8_that_is_too_large_is_refused_before_it_is_sent() {
     // Elsewhere there is no literal8.
     client.refused("SELECT ~{5+}\r\nINBOX", "BAD").await;
 }
+
+crate::dialect::also_in_rev2!(
+    parts_come_decoded_and_of_the_size_that_was_told,
+    containers_and_the_message_have_no_encoding_of_their_own,
+    offsets_count_decoded_bytes,
+    an_unknown_encoding_is_refused_by_its_code,
+    only_parts_can_be_asked_for,
+    large_parts_are_the_same_piece_by_piece,
+    c30_what_is_appended_as_literal8_is_told_in_base64_and_is_the_same_decoded,
+    c30_a_nul_outside_of_binary_parts_is_kept,
+    c30_a_literal8_that_is_too_large_is_refused_before_it_is_sent,
+);

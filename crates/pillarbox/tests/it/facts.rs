@@ -307,3 +307,13 @@ async fn a_lazy_preview_waits_for_nothing() {
         client.sees(&format!("FETCH 1 {item}"), &[&expected]).await;
     }
 }
+
+crate::dialect::also_in_rev2!(
+    a_mailbox_keeps_its_id_when_it_is_renamed_and_nobody_gets_it_again,
+    a_message_keeps_its_ids_wherever_it_is_copied,
+    related_messages_have_one_thread,
+    of_expunged_messages_nothing_is_told_but_that,
+    the_save_date_is_of_the_mailbox,
+    a_preview_is_the_beginning_of_the_text,
+    a_lazy_preview_waits_for_nothing,
+);

@@ -230,3 +230,13 @@ async fn batches_are_no_larger_than_the_limit() {
     let lines = client.ok("UIDBATCHES 2000").await;
     assert!(lines[0].ends_with(") 7:5,4:2,1:1"), "{lines:?}");
 }
+
+crate::dialect::also_in_rev2!(
+    the_limit_is_announced_as_one_or_the_other,
+    what_can_be_done_in_parts_is_done_to_the_newest,
+    what_is_done_whole_is_refused,
+    expunges_of_named_messages_stop_and_others_do_not,
+    a_limit_on_saving_is_about_copy_and_append_alone,
+    searches_go_on_where_they_stopped,
+    batches_are_no_larger_than_the_limit,
+);

@@ -437,3 +437,16 @@ async fn a_change_of_an_annotation_moves_the_mailbox_on() {
     ann.sees("FETCH 1 MODSEQ", &["* 1 FETCH (MODSEQ (4))"])
         .await;
 }
+
+crate::dialect::also_in_rev2!(
+    annotations_are_set_read_and_removed,
+    values_may_have_any_octets,
+    options_say_how_deep_and_how_large,
+    a_name_that_is_none_is_an_error_and_nothing_is_set,
+    the_server_has_its_own,
+    too_large_and_too_many_are_told_apart,
+    annotations_follow_a_mailbox_and_end_with_it,
+    whoever_wants_to_hear_of_changes_hears_of_others,
+    list_tells_annotations_of_all_mailboxes,
+    delta_chat_keeps_its_device_token,
+);

@@ -396,3 +396,17 @@ async fn very_many_gaps_are_told_in_several_lines() {
     let earlier = |line: &&String| line.starts_with("* VANISHED (EARLIER) ");
     assert_eq!(told.iter().filter(earlier).count(), 2);
 }
+
+crate::dialect::also_in_rev2!(
+    enabling_it_enables_condstore_in_either_order,
+    c23_without_enable_and_out_of_place_it_is_refused,
+    c23_selecting_tells_what_vanished_and_then_what_changed,
+    c23_with_another_uidvalidity_nothing_is_told,
+    c23_below_the_floor_everything_that_is_not_there_is_told,
+    c23_empty_mailboxes_have_what_vanished_or_nothing,
+    fetching_tells_what_vanished_of_what_was_named,
+    c02_c04_what_goes_is_told_by_uid_where_expunge_would_be,
+    c21_after_removing_the_client_knows_where_the_mailbox_is,
+    c20_a_client_that_drops_off_misses_no_expunge,
+    very_many_gaps_are_told_in_several_lines,
+);

@@ -245,3 +245,14 @@ async fn the_default_counts_until_somebody_says_otherwise() {
     ann.sees("GETQUOTA ann", &["* QUOTA \"ann\" (STORAGE 1 20)"])
         .await;
 }
+
+crate::dialect::also_in_rev2!(
+    a_user_sees_what_there_is_and_may_be,
+    only_what_is_limited_is_told,
+    others_are_the_business_of_administrators,
+    c30_what_does_not_fit_is_refused_before_its_bytes_are_asked_for,
+    of_two_who_were_both_let_in_one_is_told_in_the_end,
+    a_full_account_can_be_tidied_and_nothing_else,
+    status_says_what_an_expunge_would_give_back,
+    the_default_counts_until_somebody_says_otherwise,
+);

@@ -96,6 +96,12 @@ async fn namespaces_are_told_where_there_are_any() {
     let mut ann = server.login("ann").await;
     let all = "* NAMESPACE ((\"\" \".\")) ((\"Other Users.\" \".\")) ((\"Shared.\" \".\"))";
     ann.sees("NAMESPACE", &[all]).await;
+    // RFC 5255 §3.4.
+    let lines = ann.ok("LANGUAGE fr").await;
+    let translated = "* NAMESPACE ((\"\" \".\")) ((\"Other Users.\" \".\" \"TRANSLATION\" \
+        (\"Autres utilisateurs.\"))) ((\"Shared.\" \".\" \"TRANSLATION\" (\"Partag&AOk-.\")))";
+    assert_eq!(lines[..2], ["* LANGUAGE (fr)", translated]);
+    ann.ok("LANGUAGE default").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

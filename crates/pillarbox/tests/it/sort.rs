@@ -278,3 +278,12 @@ async fn a_sort_by_mod_sequence_tells_the_highest() {
         format!("* ESEARCH (TAG \"{tag}\") UID MODSEQ {modseq} ALL 2,1")
     );
 }
+
+crate::dialect::also_in_rev2!(
+    messages_are_sorted_by_what_is_asked_and_then_as_they_stand,
+    only_what_matches_is_sorted_and_uids_stand_for_numbers,
+    a_sort_that_makes_no_sense_is_refused,
+    results_of_a_sort_come_in_its_order,
+    the_next_sort_knows_what_came_and_went,
+    c24_a_sort_has_every_message_also_those_that_another_expunged,
+);

@@ -125,3 +125,9 @@ async fn c18_loops_and_very_deep_threads_are_answered() {
         );
     }
 }
+
+crate::dialect::also_in_rev2!(
+    messages_are_put_together_by_what_they_answer,
+    a_thread_command_that_makes_no_sense_is_refused,
+    c18_loops_and_very_deep_threads_are_answered,
+);

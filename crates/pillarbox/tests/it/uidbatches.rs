@@ -104,3 +104,10 @@ async fn batches_are_not_small_and_what_is_no_batch_is_refused() {
         client.refused(&format!("UIDBATCHES{bad}"), "BAD").await;
     }
 }
+
+crate::dialect::also_in_rev2!(
+    batches_are_told_from_the_newest_on,
+    an_empty_mailbox_has_no_batch,
+    the_saved_result_stays_as_it_is,
+    batches_are_not_small_and_what_is_no_batch_is_refused,
+);

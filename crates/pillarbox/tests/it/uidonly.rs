@@ -259,3 +259,12 @@ async fn catching_up_needs_no_numbers() {
         .sees("UID SEARCH MODSEQ 9", &["* SEARCH 4 5 (MODSEQ 12)"])
         .await;
 }
+
+crate::dialect::also_in_rev2!(
+    whatever_names_messages_by_number_is_refused,
+    answers_begin_with_the_uid,
+    news_has_no_numbers_but_how_many_there_are,
+    selecting_tells_no_number_of_a_message,
+    numbers_may_be_given_up_with_a_mailbox_open,
+    catching_up_needs_no_numbers,
+);

@@ -103,7 +103,11 @@ const NEEDS: &[(&str, &str)] = &[
     ("SORT=DISPLAY", "SORT"),
     ("ESORT", "SORT"),
     ("CONTEXT=SORT", "SORT"),
-    ("UIDBATCHES", "UIDONLY"),
+    ("LIST-METADATA", "METADATA"),
+    ("QUOTASET", "QUOTA"),
+    ("QUOTA=RES-STORAGE", "QUOTA"),
+    ("QUOTA=RES-MESSAGE", "QUOTA"),
+    ("QUOTA=RES-MAILBOX", "QUOTA"),
 ];
 
 /// What is announced by state or setting, and can be withheld all the same: without LITERAL+ there

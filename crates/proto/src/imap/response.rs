@@ -310,23 +310,30 @@ pub fn id(out: &mut Vec<u8>, fields: &[(&str, &str)]) {
 }
 
 /// Prefixes of the user's own mailboxes, those of other users and shared ones, each with its
-/// delimiter; NIL for none (RFC 2342 §5).
+/// delimiter; NIL for none (RFC 2342 §5). `translated` gives what people are to be shown for a prefix,
+/// if that is something else (RFC 5255 §3.4).
 pub fn namespace(
     out: &mut Vec<u8>,
     own: &[(&str, Option<Delimiter>)],
     others: &[(&str, Option<Delimiter>)],
     shared: &[(&str, Option<Delimiter>)],
     dialect: Dialect,
+    translated: impl Fn(&str) -> Option<String>,
 ) {
     out.extend_from_slice(b"* NAMESPACE");
     for prefixes in [own, others, shared] {
         out.push(b' ');
-        push_prefixes(out, prefixes, dialect);
+        push_prefixes(out, prefixes, dialect, &translated);
     }
     end_line(out);
 }
 
-fn push_prefixes(out: &mut Vec<u8>, prefixes: &[(&str, Option<Delimiter>)], dialect: Dialect) {
+fn push_prefixes(
+    out: &mut Vec<u8>,
+    prefixes: &[(&str, Option<Delimiter>)],
+    dialect: Dialect,
+    translated: impl Fn(&str) -> Option<String>,
+) {
     if prefixes.is_empty() {
         return out.extend_from_slice(b"NIL");
     }
@@ -340,6 +347,11 @@ fn push_prefixes(out: &mut Vec<u8>, prefixes: &[(&str, Option<Delimiter>)], dial
         }
         out.push(b' ');
         push_delimiter(out, *delimiter);
+        if let Some(translation) = translated(prefix) {
+            out.extend_from_slice(b" \"TRANSLATION\" (");
+            mailbox(out, &MailboxName::from_stored(&translation), dialect);
+            out.push(b')');
+        }
         out.push(b')');
     }
     out.push(b')');

@@ -421,7 +421,9 @@ fn server_data() {
         "* NAMESPACE ((\"\" \"/\")) NIL ((\"Shared/\" \"/\"))",
         |o| {
             let slash = Some(Delimiter('/'));
-            encode::namespace(o, &[("", slash)], &[], &[("Shared/", slash)], PLAIN);
+            encode::namespace(o, &[("", slash)], &[], &[("Shared/", slash)], PLAIN, |_| {
+                None
+            });
         },
     );
 }

@@ -19,7 +19,20 @@ pub(super) fn namespace(session: &mut Session) -> Outcome {
     let told = |prefix| (prefix, Some(delimiter));
     let others: Vec<_> = others.as_deref().map(told).into_iter().collect();
     let shared: Vec<_> = shared.as_deref().map(told).into_iter().collect();
-    let out = &mut session.wire.out;
-    encode::namespace(out, &[told("")], &others, &shared, session.dialect);
+    let (out, language) = (&mut session.wire.out, session.language);
+    // Administrators name these as they like; what they are called by default has translations.
+    let translated = |prefix: &str| {
+        let name = prefix.strip_suffix(delimiter.0)?;
+        let translation = language.phrase(name);
+        (translation != name).then(|| format!("{translation}{}", delimiter.0))
+    };
+    encode::namespace(
+        out,
+        &[told("")],
+        &others,
+        &shared,
+        session.dialect,
+        translated,
+    );
     Ok(Completed::default())
 }
