@@ -25,6 +25,9 @@ def tell(story: Story) -> None:
 def _profile(story: Story):
     """Nothing that asks or calls home."""
     values = {
+        # Its own copies of messages have fields of its own.
+        "mail.server.default.autosync_offline_stores": False,
+        "mail.server.default.offline_download": False,
         "mail.server.default.use_condstore": True,
         "mail.provider.suppress_dialog_on_startup": True,
         "mail.spotlight.firstRunDone": True,
