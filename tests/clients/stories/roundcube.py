@@ -32,6 +32,7 @@ def tell(story: Story) -> None:
         _moves(story, page)
         _searches(page)
         _folders(story, page, webmail)
+        _shares(story, page, webmail)
 
 
 class Webmail:
@@ -224,6 +225,35 @@ def _named(page: Browser, name: str) -> None:
     page.type("input[name=_name]", name)
     page.click(".formbuttons .submit")
     page.frame()
+
+
+def _shares(story: Story, page: Browser, webmail: Webmail) -> None:
+    """Gives bob rights on a mailbox, changes them, and takes them away again."""
+    def rights() -> str | None:
+        with story.session() as session:
+            return session.rights("Archive").get(story.bob.name)
+
+    row = "#acltable tbody tr[data-userid^=bob] td"
+    _open_folder(page, webmail, "Archive")
+    page.click("#acllist-footer a.create")
+    page.frame()
+    page.type("#acluser", story.bob.name)
+    page.click(".ui-dialog-buttonpane .submit")
+    becomes(lambda: set("lrs") <= set(rights() or ""), True, "bob may read")
+    page.frame("#preferences-frame")
+    page.click(row)
+    page.run("rcmail.command('acl-edit')")
+    page.frame()
+    page.click("#aclwrite")
+    page.click(".ui-dialog-buttonpane .submit")
+    becomes(lambda: set("lrsi") <= set(rights() or ""), True, "bob may write")
+    _picture(story, page, "sharing")
+    page.frame("#preferences-frame")
+    page.click(row)
+    page.run("rcmail.command('acl-delete')")
+    page.frame()
+    page.click(".ui-dialog-buttonpane .delete")
+    becomes(rights, None, "bob's rights")
 
 
 def _mailboxes(story: Story, there: set[str], gone: set[str]) -> None:
