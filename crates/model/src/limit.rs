@@ -46,6 +46,10 @@ pub const ARGUMENT_BYTES: usize = 1024 * 1024;
 pub const LITERALS_PER_COMMAND: usize = 64;
 /// Messages in one MULTIAPPEND (RFC 3502): all of them become one transaction.
 pub const MESSAGES_PER_APPEND: usize = 1_000;
+/// Pieces of one message that is put together (RFC 4469): each may have to be read from another message.
+pub const CATENATED_PARTS: usize = 1_000;
+/// Bytes in one URL: a mailbox's name with all of it percent-encoded, and a list of header fields.
+pub const URL_BYTES: usize = 8 * 1_024;
 /// Parentheses within parentheses, in any command.
 pub const NESTING: usize = 64;
 /// Ranges in one sequence set; a client's worst honest set is every other message.

@@ -3,6 +3,7 @@
 mod announce;
 mod arrange;
 mod binary;
+mod catenate;
 mod cmd;
 mod context;
 mod curb;

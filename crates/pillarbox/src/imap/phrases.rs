@@ -234,6 +234,16 @@ pub(super) const PHRASES: &[Phrase] = &[
         "APPEND ohne Nachricht",
     ),
     say(
+        "A text of CATENATE must be a literal",
+        "Un texte de CATENATE doit être un littéral",
+        "Ein Text von CATENATE muss ein Literal sein",
+    ),
+    say(
+        "The URL leads to no message or part",
+        "L'URL ne mène à aucun message ni partie",
+        "Die URL führt zu keiner Nachricht und keinem Teil",
+    ),
+    say(
         "Some of the messages no longer exist",
         "Certains messages n'existent plus",
         "Einige der Nachrichten gibt es nicht mehr",

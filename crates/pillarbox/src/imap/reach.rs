@@ -102,13 +102,19 @@ impl Reach<'_> {
     }
 
     /// The mailbox of that name, if the user has the rights `needs`.
-    async fn find(&self, raw: &[u8], needs: Rights) -> Result<Reached, Refusal> {
+    pub(super) async fn find(&self, raw: &[u8], needs: Rights) -> Result<Reached, Refusal> {
         match self.any(raw).await? {
             Some(found) if found.rights.all(needs) => Ok(found),
             Some(found) if found.rights.all(Rights::LOOKUP) => Err(Refusal::NoPerm),
             // RFC 4314 §6: whoever may not see it is told what they would be told if it did not exist.
             _ => Err(Refusal::Store(Error::NoMailbox)),
         }
+    }
+
+    /// The largest message that the user may append, in bytes.
+    pub(super) fn append_limit(&self) -> u64 {
+        let own = self.user.account.append_limit;
+        own.unwrap_or(self.storage.append_limit)
     }
 
     /// The mailbox that messages are to go to. That CREATE could make it is said where there is none

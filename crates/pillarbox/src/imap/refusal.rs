@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
         /// What may be appended, in bytes.
         limit_bytes: u64,
     },
+    /// A URL that leads nowhere, as far as the client may know (RFC 4469 §4.1).
+    BadUrl(Box<[u8]>),
     /// A number of something that has a limit.
     Limit(&'static str),
     /// Messages are named by number, which the client has given up (RFC 9586 §3).
@@ -134,6 +136,7 @@ impl Refusal {
                 Code::TooBig,
                 format!("The message is larger than the limit of {limit_bytes} bytes"),
             ),
+            Self::BadUrl(url) => no(Code::BadUrl(url), "The URL leads to no message or part"),
             Self::Limit(text) => no(Code::Limit, *text),
             Self::UidRequired => bad(
                 Some(Code::UidRequired),

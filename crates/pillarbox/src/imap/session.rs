@@ -207,8 +207,8 @@ impl Session {
         let mut upload = self.upload.take().unwrap_or_default();
         let prefix = self.wire.framer().partial().clone();
         upload.judge_replaced(self.replaced_by(&prefix));
-        let accepted = match self.reach() {
-            Ok(reach) => upload.offer(&reach, &prefix, offer.size).await,
+        let accepted = match self.source() {
+            Ok(source) => upload.offer(&source, &prefix, offer.size).await,
             Err(_) => false,
         };
         self.upload = Some(upload);

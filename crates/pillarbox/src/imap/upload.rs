@@ -1,10 +1,11 @@
 //! The messages of an APPEND on their way in.
 
 use pillarbox_model::{InternalDate, PerResource, limit};
-use pillarbox_proto::imap::command::AppendMessage;
+use pillarbox_proto::imap::command::{AppendData, AppendMessage};
 use pillarbox_proto::imap::frame::Frame;
 use pillarbox_store::{About, NewMessage, Quota, Row, Store};
 
+use super::catenate::{Piece, Source};
 use super::reach::Reach;
 use super::{Reached, Refusal};
 use crate::storage::incoming::{Incoming, Received};
@@ -17,23 +18,28 @@ const BATCH_IN_MEMORY_BYTES: u64 = 4 * 1024 * 1024;
 #[derive(Default)]
 pub(super) struct Upload {
     target: Option<Reached>,
-    done: Vec<Received>,
-    current: Option<Incoming>,
-    in_memory: u64,
+    pub(super) done: Vec<Received>,
+    pub(super) current: Option<Incoming>,
+    pub(super) in_memory: u64,
+    /// What is here of a message that is put together (RFC 4469), and how large that is.
+    pub(super) pieces: Vec<Piece>,
+    pub(super) size: u64,
+    /// The current literal is one of its texts.
+    is_text: bool,
     /// What all literals announced so far take, and what the account may have.
     wanted: PerResource<u64>,
     quota: Option<Quota>,
     /// The message that goes when this one comes (RFC 8508).
     replaced: Option<Row>,
     /// The first thing that went wrong.
-    refusal: Option<Refusal>,
+    pub(super) refusal: Option<Refusal>,
 }
 
 impl Upload {
     /// Judges an offered literal; says whether its bytes are wanted. If not, the reason is kept for the
     /// end of the command.
-    pub(super) async fn offer(&mut self, reach: &Reach<'_>, prefix: &Frame, size: u64) -> bool {
-        match self.admit(reach, prefix, size).await {
+    pub(super) async fn offer(&mut self, source: &Source<'_>, prefix: &Frame, size: u64) -> bool {
+        match self.admit(source, prefix, size).await {
             Ok(()) => true,
             Err(refusal) => {
                 self.refusal.get_or_insert(refusal);
@@ -50,34 +56,61 @@ impl Upload {
         }
     }
 
-    async fn admit(&mut self, reach: &Reach<'_>, prefix: &Frame, size: u64) -> Result<(), Refusal> {
+    async fn admit(
+        &mut self,
+        source: &Source<'_>,
+        prefix: &Frame,
+        size: u64,
+    ) -> Result<(), Refusal> {
+        let reach = &source.reach;
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal);
         }
         let read = prefix
             .append_prefix()
             .map_err(|bad| Refusal::Client(bad.message))?;
-        if self.target.is_none() {
-            self.target = Some(reach.target(&read.mailbox).await?);
-        }
-        let account = &reach.user.account;
-        let limit_bytes = account.append_limit.unwrap_or(reach.storage.append_limit);
+        self.aim(reach, &read.mailbox).await?;
+        let limit_bytes = reach.append_limit();
         if size > limit_bytes {
             return Err(Refusal::TooBig { limit_bytes });
         }
-        if size == 0 {
-            return Err(Refusal::Cannot("An empty message can't be appended"));
+        for data in read.data.iter().take(read.before).skip(self.done.len()) {
+            self.end_catenated(source, data).await?;
         }
         if self.done.len() >= limit::MESSAGES_PER_APPEND {
             return Err(Refusal::Limit("Too many messages in one APPEND"));
         }
-        self.fits(reach, size).await?;
+        self.is_text = false;
+        if let Some(AppendData::Catenated { parts, .. }) = read.data.last() {
+            let before = parts.split_last().map(|(_, before)| before);
+            self.add_urls(source, before.unwrap_or_default()).await?;
+            self.is_text = true;
+            return self.begin_piece(reach, size).await;
+        }
+        if size == 0 {
+            return Err(Refusal::Cannot("An empty message can't be appended"));
+        }
+        self.fits(reach, size, true).await?;
         self.begin(reach, size).await
     }
 
+    /// Finds the mailbox that the messages are to go to.
+    pub(super) async fn aim(&mut self, reach: &Reach<'_>, mailbox: &[u8]) -> Result<(), Refusal> {
+        if self.target.is_none() {
+            self.target = Some(reach.target(mailbox).await?);
+        }
+        Ok(())
+    }
+
     /// Whether the account of the mailbox has room for it beside what was announced before (RFC 9208
-    /// §4.3.1). The commit decides: others may be faster, or make room.
-    async fn fits(&mut self, reach: &Reach<'_>, size: u64) -> Result<(), Refusal> {
+    /// §4.3.1). The commit decides: others may be faster, or make room. Bytes of a message that began before
+    /// are part of it.
+    pub(super) async fn fits(
+        &mut self,
+        reach: &Reach<'_>,
+        size: u64,
+        begins: bool,
+    ) -> Result<(), Refusal> {
         let account = self.target.as_ref().map(|target| target.info.account);
         let account = account.unwrap_or(reach.user.account.id);
         let quota = match self.quota {
@@ -86,9 +119,9 @@ impl Upload {
         };
         self.quota = Some(quota);
         self.wanted.storage = self.wanted.storage.saturating_add(size);
-        self.wanted.message += 1;
+        self.wanted.message += u64::from(begins);
         // Only the net counts (RFC 8508 §3.4). In another account nothing is freed; the commit knows.
-        if let Some(replaced) = self.replaced.take() {
+        if let Some(replaced) = self.replaced.take().filter(|_| begins) {
             let freed = u64::from(replaced.size);
             self.wanted.storage = self.wanted.storage.saturating_sub(freed);
             self.wanted.message -= 1;
@@ -96,16 +129,22 @@ impl Upload {
         Ok(quota.admit(self.wanted)?)
     }
 
-    async fn begin(&mut self, reach: &Reach<'_>, size: u64) -> Result<(), Refusal> {
-        let Some(target) = &self.target else {
-            return Err(Refusal::TryCreate);
-        };
-        let about = About {
+    pub(super) fn about(&self) -> Result<About, Refusal> {
+        let target = self.target.as_ref().ok_or(Refusal::TryCreate)?;
+        Ok(About {
             account: target.info.account,
             mailbox: target.info.id,
             date: InternalDate::default(),
-        };
-        let room = BATCH_IN_MEMORY_BYTES.saturating_sub(self.in_memory);
+        })
+    }
+
+    /// Bytes that may still be held in memory.
+    pub(super) const fn room(&self) -> u64 {
+        BATCH_IN_MEMORY_BYTES.saturating_sub(self.in_memory)
+    }
+
+    pub(super) async fn begin(&mut self, reach: &Reach<'_>, size: u64) -> Result<(), Refusal> {
+        let (about, room) = (self.about()?, self.room());
         let incoming = Incoming::begin(&*reach.storage.store, about, size, room).await?;
         self.in_memory += incoming.held_bytes();
         self.current = Some(incoming);
@@ -124,6 +163,12 @@ impl Upload {
     /// The current message is complete.
     pub(super) async fn end(&mut self, store: &dyn Store) {
         if let Some(incoming) = self.current.take() {
+            if self.is_text {
+                return match Piece::new(incoming).await {
+                    Ok(piece) => self.pieces.push(piece),
+                    Err(error) => self.fail(error.into()),
+                };
+            }
             match incoming.finish(store).await {
                 Ok(received) => self.done.push(received),
                 Err(error) => self.fail(error.into()),

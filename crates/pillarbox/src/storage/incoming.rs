@@ -97,7 +97,11 @@ impl Incoming {
         })
     }
 
-    async fn complete(self) -> Result<(NewBlob, Bytes), Error> {
+    /// It is complete, and is kept as it is.
+    ///
+    /// # Errors
+    /// As [`BlobWriter::finish`].
+    pub(crate) async fn complete(self) -> Result<(NewBlob, Bytes), Error> {
         Ok(match self.bytes {
             Held::Memory(buffer) => {
                 let bytes = Bytes::from(buffer);

@@ -2,6 +2,7 @@
 
 mod answers;
 mod binary;
+mod catenate;
 mod cli;
 mod compress;
 mod condstore;

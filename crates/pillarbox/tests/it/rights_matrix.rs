@@ -72,6 +72,7 @@ const TABLE: &[Row] = &[
     row("MYRIGHTS {}", |rights| rights.any(Rights::TELLING)),
     row("APPEND {} {4+}\r\nmail", insert),
     row("REPLACE 1 {} {4+}\r\nmail", insert),
+    row("APPEND {} CATENATE (TEXT {4+}\r\nmail)", insert),
     row("UID COPY 1:* {}", insert),
     row("UID MOVE 1:* {}", insert),
     row("GETQUOTAROOT {}", |rights| seen(rights) && read(rights)),

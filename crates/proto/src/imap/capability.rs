@@ -75,6 +75,8 @@ pub static EXTENSIONS: &[Extension] = &[
     early("THREAD=REFS", 5256),
     early("STATUS=SIZE", 8438),
     early("MULTIAPPEND", 3502),
+    early("CATENATE", 4469),
+    early("URL-PARTIAL", 5550),
     early("UTF8=ACCEPT", 9755),
     early("LANGUAGE", 5255),
     early("I18NLEVEL=1", 5255),
@@ -108,6 +110,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("QUOTA=RES-STORAGE", "QUOTA"),
     ("QUOTA=RES-MESSAGE", "QUOTA"),
     ("QUOTA=RES-MAILBOX", "QUOTA"),
+    ("URL-PARTIAL", "CATENATE"),
 ];
 
 /// What is announced by state or setting, and can be withheld all the same: without LITERAL+ there

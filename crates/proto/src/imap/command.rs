@@ -404,6 +404,27 @@ pub enum AppendData<'a> {
     },
     /// Inside the frame: a quoted string is not allowed by the grammar, so only by lenience.
     Inline(Bytes<'a>),
+    /// CATENATE (RFC 4469): put together from these, in order.
+    Catenated {
+        /// At least one, and at most [`pillarbox_model::limit::CATENATED_PARTS`].
+        parts: Vec<CatPart<'a>>,
+        /// The command was not whole when it was read: the last text is offered only.
+        open: bool,
+    },
+}
+
+/// One piece of a message that is put together.
+#[derive(Clone, PartialEq, Debug)]
+pub enum CatPart<'a> {
+    /// TEXT: a literal that was streamed past the command's frame, as [`AppendData::Streamed`].
+    Text {
+        /// In bytes.
+        size: u64,
+        /// `~{…}` (RFC 3516).
+        binary: bool,
+    },
+    /// URL: what it points to. In the client's spelling, which refusals repeat.
+    Url(Bytes<'a>),
 }
 
 /// SEARCH (RFC 3501 §6.4.4, RFC 4731).
@@ -715,6 +736,18 @@ impl Command<'_> {
 }
 
 impl Command<'_> {
+    /// Whether a list of CATENATE in it has no end.
+    pub(super) fn is_cut_short(&self) -> bool {
+        let cut = |message: &AppendMessage<'_>| {
+            matches!(message.data, AppendData::Catenated { open: true, .. })
+        };
+        match self {
+            Self::Append { messages, .. } => messages.iter().any(cut),
+            Self::Replace { message, .. } => cut(message),
+            _ => false,
+        }
+    }
+
     /// Whether it names messages by number, which is not allowed once UIDONLY is enabled (RFC 9586
     /// §3).
     #[must_use]

@@ -3,7 +3,7 @@
 use pillarbox_model::limit;
 
 use super::frame::{Frame, FrameError, FrameLimits, Literal, LiteralData};
-use super::line::{Header, TLS_HANDSHAKE, is_http, is_message, strip_line_end};
+use super::line::{Header, TLS_HANDSHAKE, is_http, is_message, is_url, strip_line_end};
 use super::swallow::{Swallow, TAIL_BYTES};
 
 /// What the bytes fed so far amount to.
@@ -283,7 +283,9 @@ impl Framer {
         }
         let start = self.frame.bytes.len();
         let at = start - header.len;
-        let data = if self.limits.messages && is_message(&self.frame.bytes[..at]) {
+        let before = &self.frame.bytes[..at];
+        let message = self.limits.messages && is_message(before);
+        let data = if message && !is_url(before, self.line_start) {
             self.offer(header)?
         } else {
             self.hold_literal(header)?

@@ -78,6 +78,26 @@ pub(super) fn is_message(before: &[u8]) -> bool {
     (is(name, "APPEND") || is(name, "REPLACE")) && rest.iter().any(|&b| b != b' ')
 }
 
+/// Whether a literal is a URL of CATENATE (RFC 4469 §5), after these bytes of a command of which the last
+/// line starts at `line_start`. A mailbox of that name is no URL.
+pub(super) fn is_url(before: &[u8], line_start: usize) -> bool {
+    let line = before
+        .get(line_start..)
+        .unwrap_or_default()
+        .trim_ascii_end();
+    let Some((line, word)) = line.split_at_checked(line.len().saturating_sub(3)) else {
+        return false;
+    };
+    let stands_alone = matches!(line.last(), Some(b' ' | b'('));
+    stands_alone && word.eq_ignore_ascii_case(b"URL") && {
+        let (_, rest) = first_word(before);
+        let mut words = rest.windows(CATENATE.len());
+        words.any(|word| word.eq_ignore_ascii_case(CATENATE))
+    }
+}
+
+const CATENATE: &[u8] = b" CATENATE ";
+
 /// The bytes up to the first space, and those after it.
 fn first_word(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = memchr::memchr(b' ', bytes).unwrap_or(bytes.len());

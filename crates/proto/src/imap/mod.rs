@@ -19,4 +19,5 @@ mod rights;
 mod status;
 mod swallow;
 pub mod table;
+pub mod url;
 pub mod utf7;

@@ -133,6 +133,8 @@ pub enum Code<'a> {
     Unavailable,
     /// RFC 4469 §4, RFC 7889 §4.
     TooBig,
+    /// RFC 4469 §4.1: the first URL that led nowhere. What can't stand in a code is percent-encoded.
+    BadUrl(&'a [u8]),
     /// RFC 5182 §2.1.
     NotSaved,
     /// RFC 5267 §4.3.1: the tag of a search whose result is not followed.
@@ -215,6 +217,7 @@ impl Code<'_> {
             Self::ServerBug => "SERVERBUG",
             Self::Unavailable => "UNAVAILABLE",
             Self::TooBig => "TOOBIG",
+            Self::BadUrl(_) => "BADURL",
             Self::NotSaved => "NOTSAVED",
             Self::NoUpdate(_) => "NOUPDATE",
             Self::InProgress(..) => "INPROGRESS",
@@ -288,6 +291,7 @@ impl Code<'_> {
                 out.push(b' ');
                 push_tag(out, tag);
             }
+            Self::BadUrl(url) => push_url(out, url),
             Self::InProgress(tag, progress) => push_progress(out, tag, progress),
             Self::UndefinedFilter(name) => {
                 out.push(b' ');
@@ -313,6 +317,19 @@ impl Code<'_> {
             _ => {}
         }
     }
+}
+
+/// A URL in quotation marks, of characters that need no backslash and end no code (RFC 4469 §5).
+fn push_url(out: &mut Vec<u8>, url: &[u8]) {
+    out.extend_from_slice(b" \"");
+    for &byte in url {
+        match byte {
+            b'"' | b'\\' | b']' => out.extend(format!("%{byte:02X}").bytes()),
+            _ if byte.is_ascii_graphic() => out.push(byte),
+            _ => out.extend(format!("%{byte:02X}").bytes()),
+        }
+    }
+    out.push(b'"');
 }
 
 /// `inprogress-tag SP inprogress-state` in parentheses (RFC 9585 §6).

@@ -11,3 +11,4 @@ mod oracle;
 mod proxy;
 mod responses;
 mod torture;
+mod url;

@@ -13,9 +13,7 @@ pub(super) async fn append(
     messages: Vec<AppendMessage<'_>>,
     upload: Option<Upload>,
 ) -> Outcome {
-    let upload = upload.ok_or(Refusal::Client(
-        "A message of APPEND must be a literal".into(),
-    ))?;
+    let upload = session.put_together(mailbox, &messages, upload).await?;
     let (target, messages) = upload.into_messages(messages, clock::now())?;
     session.may_append(messages.len())?;
     let appended = session

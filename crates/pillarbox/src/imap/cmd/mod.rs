@@ -115,9 +115,9 @@ pub(super) async fn run(
         Command::Replace {
             uid,
             number,
+            mailbox,
             message,
-            ..
-        } => replace::replace(session, (uid, number), message, upload).await,
+        } => replace::replace(session, (uid, number), &mailbox, message, upload).await,
         Command::Compress(mechanism) => compress::compress(session, tag, mechanism).await,
         Command::Unauthenticate => unauthenticate::unauthenticate(session, tag).await,
         Command::Idle => idle::idle(session).await,

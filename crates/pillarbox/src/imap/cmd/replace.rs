@@ -1,7 +1,7 @@
 //! REPLACE and UID REPLACE (RFC 8508).
 
 use pillarbox_model::{Bound, NumberSet, Rights, SequenceSet, Uid};
-use pillarbox_proto::imap::command::AppendMessage;
+use pillarbox_proto::imap::command::{AppendData, AppendMessage};
 use pillarbox_proto::imap::encode::{self, Code, Status};
 use pillarbox_proto::imap::frame::Frame;
 use pillarbox_store::{Error, Row};
@@ -16,12 +16,20 @@ use crate::clock;
 pub(super) async fn replace(
     session: &mut Session,
     (uid, number): (bool, Bound),
+    mailbox: &[u8],
     message: AppendMessage<'_>,
     upload: Option<Upload>,
 ) -> Outcome {
-    let upload = upload.ok_or(Refusal::Client(
-        "The message of REPLACE must be a literal".into(),
-    ))?;
+    if matches!(message.data, AppendData::Inline(_)) {
+        let text = "The message of REPLACE must be a literal";
+        return Err(Refusal::Client(text.into()).into());
+    }
+    let mut upload = upload.unwrap_or_default();
+    upload.judge_replaced(session.replaceable(uid, number).map(Some));
+    let described = std::slice::from_ref(&message);
+    let upload = session
+        .put_together(mailbox, described, Some(upload))
+        .await?;
     let (target, mut messages) = upload.into_messages(vec![message], clock::now())?;
     let message = messages
         .pop()

@@ -222,7 +222,9 @@ fn partial(cursor: &mut Cursor<'_>) -> Parsed<Option<(u32, u32)>> {
 }
 
 /// `section-spec = section-msgtext / (section-part ["." section-text])`
-fn section_spec<'a>(cursor: &mut Cursor<'a>) -> Parsed<(Vec<u32>, Option<SectionText<'a>>)> {
+pub(in crate::imap) fn section_spec<'a>(
+    cursor: &mut Cursor<'a>,
+) -> Parsed<(Vec<u32>, Option<SectionText<'a>>)> {
     let mut path = Vec::new();
     while cursor.peek().is_some_and(|b| b.is_ascii_digit()) {
         if path.len() == DEPTH {

@@ -3,7 +3,7 @@
 use pillarbox_model::{Flag, InternalDate, limit};
 
 use super::mailbox_name;
-use crate::imap::command::{AppendData, AppendMessage, Command, StoreAction};
+use crate::imap::command::{AppendData, AppendMessage, CatPart, Command, StoreAction};
 use crate::imap::date::date_time;
 use crate::imap::lex::{Cursor, Datum, Parsed};
 
@@ -46,6 +46,10 @@ fn append_message<'a>(cursor: &mut Cursor<'a>) -> Parsed<AppendMessage<'a>> {
         cursor.space()?;
     }
     let date = optional_date(cursor)?;
+    if cursor.word("CATENATE") {
+        let data = catenated(cursor)?;
+        return Ok(AppendMessage { flags, date, data });
+    }
     // `"UTF8" SP "(" literal8 ")"`, which RFC 6855 §4 had and RFC 9755 took back: some clients send it.
     let wrapped = cursor.word("UTF8");
     if wrapped {
@@ -62,6 +66,55 @@ fn append_message<'a>(cursor: &mut Cursor<'a>) -> Parsed<AppendMessage<'a>> {
         cursor.expect(b')', "Expected )")?;
     }
     Ok(AppendMessage { flags, date, data })
+}
+
+/// `"CATENATE" SP "(" cat-part *(SP cat-part) ")"` (RFC 4469 §5). Where a text is only offered, the
+/// command ends with it.
+fn catenated<'a>(cursor: &mut Cursor<'a>) -> Parsed<AppendData<'a>> {
+    cursor.space()?;
+    cursor.expect(b'(', "Expected (")?;
+    cursor.skip_spaces();
+    let mut parts = Vec::new();
+    loop {
+        parts.push(cat_part(cursor)?);
+        if parts.len() > limit::CATENATED_PARTS {
+            return cursor.fail("Too many parts in one message");
+        }
+        if cursor.peek().is_none() {
+            return match parts.last() {
+                Some(CatPart::Text { .. }) => Ok(AppendData::Catenated { parts, open: true }),
+                _ => cursor.fail("Expected )"),
+            };
+        }
+        if cursor.peek() != Some(b')') {
+            cursor.expect(b' ', "Expected a space or )")?;
+        }
+        cursor.skip_spaces();
+        if cursor.eat(b')') {
+            return Ok(AppendData::Catenated { parts, open: false });
+        }
+    }
+}
+
+/// `cat-part = "TEXT" SP literal / "URL" SP astring`; of a text, also a `literal8` (RFC 3516).
+fn cat_part<'a>(cursor: &mut Cursor<'a>) -> Parsed<CatPart<'a>> {
+    let text = cursor.word("TEXT");
+    if !text && !cursor.word("URL") {
+        return cursor.fail("Expected TEXT or URL");
+    }
+    cursor.space()?;
+    let at = cursor.position();
+    if !text {
+        let url = cursor.astring("Expected a URL")?;
+        return match url.len() <= limit::URL_BYTES {
+            true => Ok(CatPart::Url(url)),
+            false => cursor.fail_at(at, "URL is too long"),
+        };
+    }
+    match cursor.datum()? {
+        Some(Datum::Streamed { size, binary }) => Ok(CatPart::Text { size, binary }),
+        _ => cursor.fail_at(at, "Expected a literal"),
+    }
 }
 
 /// A quoted string with something after it is a date; as the last argument it would be the message.

@@ -15,10 +15,12 @@ use std::borrow::Cow;
 
 use pillarbox_model::{Bound, Flag, InternalDate};
 
-use super::command::{Bytes, Command, Tagged};
+use super::command::{AppendData, Bytes, Command, Tagged};
 use super::frame::Frame;
 use super::lex::{self, Cursor, Parsed, Syntax};
 use crate::sasl;
+
+pub(super) use fetch::section_spec;
 
 /// Field-value pairs in one ID (RFC 2971 §3.3: "MUST NOT send more than 30").
 const ID_PAIRS: usize = 30;
@@ -48,6 +50,8 @@ pub struct AppendPrefix<'a> {
     pub date: Option<InternalDate>,
     /// How many messages of the same command came before.
     pub before: usize,
+    /// The data of those, and at last of the one that is offered, as far as it was said.
+    pub data: Vec<AppendData<'a>>,
     /// Of REPLACE: which message is to go, and whether it is named by its UID.
     pub replaces: Option<(bool, Bound)>,
 }
@@ -58,6 +62,19 @@ impl Frame {
     /// # Errors
     /// [`Unparsable`] says what to answer. Nothing else is wrong with the stream.
     pub fn parse(&self) -> Result<Tagged<'_>, Unparsable<'_>> {
+        let tagged = self.parse_so_far()?;
+        if tagged.command.is_cut_short() {
+            let error = Syntax {
+                problem: "Expected )",
+                at: self.bytes.len(),
+            };
+            return Err(Unparsable::new(Some(tagged.tag), error));
+        }
+        Ok(tagged)
+    }
+
+    /// As [`Self::parse`]; where a text of CATENATE is offered, its list has no end yet.
+    fn parse_so_far(&self) -> Result<Tagged<'_>, Unparsable<'_>> {
         let mut cursor = Cursor::new(self, 0);
         let no_tag = |problem| Unparsable::new(None, Syntax { problem, at: 0 });
         let tag = cursor
@@ -89,7 +106,7 @@ impl Frame {
     /// # Errors
     /// As [`Self::parse`].
     pub fn append_prefix(&self) -> Result<AppendPrefix<'_>, Unparsable<'_>> {
-        let tagged = self.parse()?;
+        let tagged = self.parse_so_far()?;
         let (mailbox, mut messages, replaces) = match tagged.command {
             Command::Append { mailbox, messages } => (mailbox, messages, None),
             Command::Replace {
@@ -101,11 +118,15 @@ impl Frame {
             _ => (Bytes::default(), Vec::new(), None),
         };
         if let Some(last) = messages.pop() {
+            let before = messages.len();
+            let mut data: Vec<_> = messages.into_iter().map(|message| message.data).collect();
+            data.push(last.data);
             return Ok(AppendPrefix {
                 mailbox,
                 flags: last.flags,
                 date: last.date,
-                before: messages.len(),
+                before,
+                data,
                 replaces,
             });
         }
