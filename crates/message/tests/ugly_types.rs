@@ -188,7 +188,7 @@ fn imap4rev2_has_parameters_decoded_and_looks_into_message_global() {
         "((\"application\" \"pdf\" (\"name\" \"a b.pdf\") NIL NIL \"7bit\" 1 NIL \
          (\"attachment\" (\"filename*\" {6}\r\n\u{e4}.pdf)) NIL NIL)(\"message\" \"global\" NIL NIL \
          NIL \"7bit\" 16 (NIL {2}\r\n\u{e4} NIL NIL NIL NIL NIL NIL NIL NIL) (\"text\" \"plain\" \
-         (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 1 NIL NIL NIL NIL) 3 NIL NIL NIL NIL) \
+         (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL) \
          \"mixed\" (\"boundary\" \"b\") NIL NIL NIL)"
     );
     let text = String::from_utf8_lossy(stored.body(true));
