@@ -151,10 +151,11 @@ def by_dns(story: Story, authority: Authority) -> None:
         serial = server.await_serial(root)
         expect(server.serial(root, "any.example.org"), serial, "the wildcard's certificate")
     calls = [line.split() for line in authority.hook_log.read_text().splitlines()]
-    made = sorted(call[1:] for call in calls if call[0] == "present")
-    removed = sorted(call[1:] for call in calls if call[0] == "cleanup")
-    expect(removed, made, "records that were removed")
-    domains = [call[:2] for call in made]
+    made = [call[1:] for call in calls if call[0] == "present"]
+    removed = [call[1:] for call in calls if call[0] == "cleanup"]
+    expect(sorted(removed), sorted(made), "records that were removed")
+    # Those of the order that went well: one before may have met too many refused nonces.
+    domains = sorted(call[:2] for call in made[-3:])
     apex = ["example.org", "_acme-challenge.example.org"]
     expect(domains, [apex, apex, ["mx.example.org", "_acme-challenge.mx.example.org"]], "records")
 

@@ -27,7 +27,7 @@ class Receiving(servers.Pillarbox):
 
     def __init__(self, story: Story):
         self.user, self.group = pwd.getpwnam(USER), grp.getgrnam("postfix")
-        home = Path(f"/tmp/pillarbox-postfix-{os.getpid()}")
+        home = Path(f"/tmp/pillarbox-{story.name}-{os.getpid()}")
         home.mkdir(mode=0o755)
         super().__init__(home, story.logs / "receiving.log", story.server.authority, False)
         (self.lmtp_port,) = servers.free_ports(1)
