@@ -6,9 +6,10 @@
 //! lines that are complete.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use pillarbox_model::{Flag, Flags, NumberSet, Rights, Uid};
@@ -17,6 +18,10 @@ use super::*;
 use crate::blobs::{Options, Pack};
 use crate::suite::{message, name};
 
+/// More lines than the test harness says by itself.
+const BEGUN_LINES: u32 = 10;
+/// For the child to begin.
+const PATIENCE: Duration = Duration::from_secs(60);
 const DIRECTORY: &str = "PILLARBOX_CRASH_DIRECTORY";
 const ROUND: &str = "PILLARBOX_CRASH_ROUND";
 const ROUNDS: u64 = 6;
@@ -33,7 +38,7 @@ fn open(directory: &Path) -> Engine {
 
 fn say(line: String) {
     // One write, so that lines of two writers do not mix. The parent may be gone.
-    let _ = std::io::stdout().write_all(line.as_bytes());
+    let _ = io::stdout().write_all(line.as_bytes());
 }
 
 async fn mailbox(engine: &Engine, text: &str) -> MailboxId {
@@ -132,11 +137,20 @@ fn run_and_kill(directory: &Path, round: u64) -> String {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut output = child.stdout.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let (sender, begun) = channel();
     let reader = std::thread::spawn(move || {
-        let mut said = String::new();
-        output.read_to_string(&mut said).map(|_| said)
+        let (mut said, mut lines) = (String::new(), 0);
+        while output.read_line(&mut said)? > 0 {
+            lines += 1;
+            if lines == BEGUN_LINES {
+                let _ = sender.send(());
+            }
+        }
+        io::Result::Ok(said)
     });
+    // On a busy machine it takes its time to begin.
+    begun.recv_timeout(PATIENCE).expect("the child works");
     std::thread::sleep(Duration::from_millis(250 + round * 70));
     child.kill().unwrap();
     child.wait().unwrap();
