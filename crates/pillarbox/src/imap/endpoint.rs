@@ -52,7 +52,12 @@ pub struct Endpoint {
 impl Endpoint {
     /// Serves one connection to its end.
     pub async fn serve(self: Arc<Self>, connection: Connection) {
-        Box::pin(Session::new(self, connection).run()).await;
+        // Made where it stays: moved into its future, it would lie there twice.
+        let served = async move {
+            let mut session = Session::new(self, connection);
+            session.run().await;
+        };
+        Box::pin(served).await;
     }
 
     /// Keeps digests that had to be made, so that they are made once. What can't be kept is made again.

@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// Serves the client until it leaves, breaks off or is put out.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         self.greet();
         if let Err(error) = self.serve().await
             && self.endpoint.io_errors

@@ -49,92 +49,116 @@ pub(super) async fn run(
     command: Command<'_>,
     upload: Option<Upload>,
 ) -> Outcome {
-    let filters = filter::load(session, &command).await?;
+    let filters = Box::pin(filter::load(session, &command)).await?;
     let command = filter::insert(session, command, &filters)?;
     if session.dialect.uid_only && command.uses_numbers() {
         return Err(Refusal::UidRequired.into());
     }
     session.heed_modseqs(&command)?;
+    // Each handler lies by itself: who waits in IDLE for hours holds room for that one, and not for the largest.
     match command {
         Command::Capability => capability(session),
-        Command::Noop | Command::Check => noop(session).await,
+        Command::Noop | Command::Check => Box::pin(noop(session)).await,
         Command::Logout => logout(session),
         Command::Id(fields) => id::id(session, &fields),
-        Command::Language(ranges) => language::language(session, &ranges).await,
-        Command::StartTls => starttls::starttls(session, tag).await,
+        Command::Language(ranges) => Box::pin(language::language(session, &ranges)).await,
+        Command::StartTls => Box::pin(starttls::starttls(session, tag)).await,
         Command::Authenticate { mechanism, initial } => {
-            authenticate::authenticate(session, mechanism, initial).await
+            Box::pin(authenticate::authenticate(session, mechanism, initial)).await
         }
-        Command::Login { user, password } => login::login(session, &user, &password).await,
-        Command::Enable(names) => enable::enable(session, &names).await,
+        Command::Login { user, password } => {
+            Box::pin(login::login(session, &user, &password)).await
+        }
+        Command::Enable(names) => Box::pin(enable::enable(session, &names)).await,
         Command::Select {
             mailbox,
             read_only,
             parameters,
-        } => select::select(session, &mailbox, read_only, &parameters).await,
+        } => Box::pin(select::select(session, &mailbox, read_only, &parameters)).await,
         Command::Create {
             mailbox,
             special_use,
-        } => create::create(session, &mailbox, &special_use).await,
-        Command::Delete(mailbox) => delete::delete(session, &mailbox).await,
-        Command::Rename { from, to } => rename::rename(session, &from, &to).await,
-        Command::Subscribe(mailbox) => subscribe::subscribe(session, &mailbox, true).await,
-        Command::Unsubscribe(mailbox) => subscribe::subscribe(session, &mailbox, false).await,
-        Command::List(list) => list::list(session, &list).await,
-        Command::Lsub { reference, pattern } => list::lsub(session, &reference, &pattern).await,
+        } => Box::pin(create::create(session, &mailbox, &special_use)).await,
+        Command::Delete(mailbox) => Box::pin(delete::delete(session, &mailbox)).await,
+        Command::Rename { from, to } => Box::pin(rename::rename(session, &from, &to)).await,
+        Command::Subscribe(mailbox) => {
+            Box::pin(subscribe::subscribe(session, &mailbox, true)).await
+        }
+        Command::Unsubscribe(mailbox) => {
+            Box::pin(subscribe::subscribe(session, &mailbox, false)).await
+        }
+        Command::List(list) => Box::pin(list::list(session, &list)).await,
+        Command::Lsub { reference, pattern } => {
+            Box::pin(list::lsub(session, &reference, &pattern)).await
+        }
         Command::Comparator(wanted) => language::comparator(session, &wanted),
         Command::Namespace => namespace::namespace(session),
         Command::SetAcl {
             mailbox,
             identifier,
             change,
-        } => acl::set(session, &mailbox, &identifier, change).await,
+        } => Box::pin(acl::set(session, &mailbox, &identifier, change)).await,
         Command::DeleteAcl {
             mailbox,
             identifier,
-        } => acl::delete(session, &mailbox, &identifier).await,
-        Command::GetAcl(mailbox) => acl::get(session, &mailbox).await,
+        } => Box::pin(acl::delete(session, &mailbox, &identifier)).await,
+        Command::GetAcl(mailbox) => Box::pin(acl::get(session, &mailbox)).await,
         Command::ListRights {
             mailbox,
             identifier,
-        } => acl::list(session, &mailbox, &identifier).await,
-        Command::MyRights(mailbox) => acl::mine(session, &mailbox).await,
-        Command::Status { mailbox, items } => status::status(session, &mailbox, &items).await,
-        Command::GetMetadata(get) => metadata::get(session, get).await,
-        Command::SetMetadata { mailbox, values } => metadata::set(session, &mailbox, values).await,
-        Command::GetQuota(root) => quota::get(session, &root).await,
-        Command::GetQuotaRoot(mailbox) => quota::get_root(session, &mailbox).await,
-        Command::SetQuota { root, limits } => quota::set(session, &root, &limits).await,
-        Command::Notify(set) => notify::notify(session, set).await,
+        } => Box::pin(acl::list(session, &mailbox, &identifier)).await,
+        Command::MyRights(mailbox) => Box::pin(acl::mine(session, &mailbox)).await,
+        Command::Status { mailbox, items } => {
+            Box::pin(status::status(session, &mailbox, &items)).await
+        }
+        Command::GetMetadata(get) => Box::pin(metadata::get(session, get)).await,
+        Command::SetMetadata { mailbox, values } => {
+            Box::pin(metadata::set(session, &mailbox, values)).await
+        }
+        Command::GetQuota(root) => Box::pin(quota::get(session, &root)).await,
+        Command::GetQuotaRoot(mailbox) => Box::pin(quota::get_root(session, &mailbox)).await,
+        Command::SetQuota { root, limits } => Box::pin(quota::set(session, &root, &limits)).await,
+        Command::Notify(set) => Box::pin(notify::notify(session, set)).await,
         Command::Esearch { sources, search } => {
-            esearch::esearch(session, tag, &sources, &search).await
+            Box::pin(esearch::esearch(session, tag, &sources, &search)).await
         }
         Command::Append { mailbox, messages } => {
-            append::append(session, &mailbox, messages, upload).await
+            Box::pin(append::append(session, &mailbox, messages, upload)).await
         }
         Command::Replace {
             uid,
             number,
             mailbox,
             message,
-        } => replace::replace(session, (uid, number), &mailbox, message, upload).await,
-        Command::Compress(mechanism) => compress::compress(session, tag, mechanism).await,
-        Command::Unauthenticate => unauthenticate::unauthenticate(session, tag).await,
-        Command::Idle => idle::idle(session).await,
-        Command::Close => close::close(session).await,
+        } => {
+            Box::pin(replace::replace(
+                session,
+                (uid, number),
+                &mailbox,
+                message,
+                upload,
+            ))
+            .await
+        }
+        Command::Compress(mechanism) => Box::pin(compress::compress(session, tag, mechanism)).await,
+        Command::Unauthenticate => Box::pin(unauthenticate::unauthenticate(session, tag)).await,
+        Command::Idle => Box::pin(idle::idle(session)).await,
+        Command::Close => Box::pin(close::close(session)).await,
         Command::Unselect => close::unselect(session),
-        Command::Expunge(among) => expunge::expunge(session, among.as_ref()).await,
-        Command::Search { uid, search } => search::search(session, tag, uid, &search).await,
+        Command::Expunge(among) => Box::pin(expunge::expunge(session, among.as_ref())).await,
+        Command::Search { uid, search } => {
+            Box::pin(search::search(session, tag, uid, &search)).await
+        }
         Command::Sort {
             uid,
             criteria,
             search,
-        } => sort::sort(session, tag, uid, &criteria, &search).await,
+        } => Box::pin(sort::sort(session, tag, uid, &criteria, &search)).await,
         Command::Thread {
             uid,
             algorithm,
             search,
-        } => sort::thread(session, uid, algorithm, &search).await,
+        } => Box::pin(sort::thread(session, uid, algorithm, &search)).await,
         Command::CancelUpdate(tags) => sort::cancel_update(session, &tags),
         Command::UidBatches { size, range } => uidbatches::uid_batches(session, tag, size, range),
         Command::Fetch {
@@ -142,7 +166,7 @@ pub(super) async fn run(
             set,
             items,
             modifiers,
-        } => fetch::fetch(session, uid, &set, items, &modifiers).await,
+        } => Box::pin(fetch::fetch(session, uid, &set, items, &modifiers)).await,
         Command::Store {
             uid,
             set,
@@ -157,14 +181,14 @@ pub(super) async fn run(
                 flags: &flags,
                 unchanged_since,
             };
-            store::store(session, uid, &set, change, silent).await
+            Box::pin(store::store(session, uid, &set, change, silent)).await
         }
         Command::Copy {
             uid,
             remove,
             set,
             mailbox,
-        } => copy::copy(session, uid, remove, &set, &mailbox).await,
+        } => Box::pin(copy::copy(session, uid, remove, &set, &mailbox)).await,
     }
 }
 
