@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use pillarbox_message::{DigestRef, digest};
-use pillarbox_model::{Flag, Flags, MailboxId, ModSeq, NumberSet, Rights, SequenceSet, Uid};
+use pillarbox_model::{Flag, Flags, ModSeq, NumberSet, Rights, SequenceSet, Uid};
 use pillarbox_proto::imap::command::{FetchItem, FetchModifier, Rfc822};
 use pillarbox_proto::imap::encode::{self, Dialect, Fetch};
-use pillarbox_store::{self as store, Content, Facts, FlagAction, Row, Rows, Store};
+use pillarbox_store::{self as store, Content, Facts, FlagAction, Row, Rows};
 
 use super::binary::{self, Decoded};
 use super::facts;
@@ -218,7 +218,6 @@ async fn fetch_rows(
     uids: &NumberSet,
     plan: &Plan<'_>,
 ) -> Result<Option<Refusal>, Halt> {
-    let store = session.endpoint.storage.store.clone();
     let mut failed = None;
     let mut next = uids.first();
     while let Some(from) = next {
@@ -226,9 +225,7 @@ async fn fetch_rows(
         let mailbox = selected.member.mailbox().clone();
         let (some, after) = selected.rows_from(&mailbox.read(), uids, from, ROWS_AT_ONCE);
         next = after;
-        let (some, known) = plan
-            .with_facts(&*store, mailbox.id(), some, &mut failed)
-            .await?;
+        let (some, known) = plan.with_facts(session, some, &mut failed).await?;
         let dialect = session.dialect;
         {
             let rows = mailbox.read();
@@ -250,8 +247,7 @@ impl Plan<'_> {
     /// not known any more, since they were expunged, are left out (RFC 5530 §3, EXPUNGEISSUED).
     async fn with_facts(
         &self,
-        store: &dyn Store,
-        mailbox: MailboxId,
+        session: &mut Session,
         mut some: Vec<(u32, Row)>,
         failed: &mut Option<Refusal>,
     ) -> Result<(Vec<(u32, Row)>, Known), Halt> {
@@ -259,7 +255,9 @@ impl Plan<'_> {
             return Ok((some, Known::new()));
         }
         let rows: Vec<Row> = some.iter().map(|(_, row)| *row).collect();
-        let known = facts::of(store, mailbox, &rows).await?;
+        let store = session.endpoint.storage.store.clone();
+        let mailbox = session.selected()?.member.mailbox().id();
+        let known = facts::of(&*store, mailbox, &rows).await?;
         some.retain(|(_, row)| known.contains_key(&row.uid));
         if some.len() < rows.len() {
             *failed = Some(Refusal::ExpungeIssued);
@@ -317,9 +315,7 @@ async fn fetch_contents(
         let mailbox = selected.member.mailbox().clone();
         let (some, after) = selected.rows_from(&mailbox.read(), uids, from, CONTENTS_AT_ONCE);
         next = after;
-        let (some, known) = plan
-            .with_facts(&*store, mailbox.id(), some, &mut failed)
-            .await?;
+        let (some, known) = plan.with_facts(session, some, &mut failed).await?;
         let rows: Vec<Row> = some.iter().map(|(_, row)| *row).collect();
         let contents = store.contents(&rows, true).await?;
         let mut made = Vec::new();

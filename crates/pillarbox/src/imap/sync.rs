@@ -187,19 +187,11 @@ impl Selected {
         let came = !new.is_empty();
         self.view.extend(new);
         self.told_uids = rows.uid_next() - 1;
-        let since = std::mem::replace(&mut self.told, now);
-        let untold = Untold {
-            since,
-            silent: None,
-            uid: false,
-            above: 0,
-            to,
-        };
         Some(News {
             gone,
             expunged,
             came,
-            untold: (now > since).then_some(untold),
+            untold: self.catch_up_with(now, to),
             held_back: pending && !expunge_allowed,
         })
     }
@@ -214,22 +206,26 @@ impl Selected {
             self.saved = self.saved.difference(&gone);
         }
         let now = rows.highest_modseq();
-        let since = std::mem::replace(&mut self.told, now);
         self.told_expunges = now;
         self.view = View::without_numbers(rows.len() as u32, rows.last_uid());
-        let untold = Untold {
+        Some(News {
+            gone,
+            expunged: Vec::new(),
+            came: rows.last_uid() > to,
+            untold: self.catch_up_with(now, to),
+            held_back: false,
+        })
+    }
+
+    /// Counts all changes up to `now` as told, and gives what has yet to be said of the messages up to `to`.
+    fn catch_up_with(&mut self, now: ModSeq, to: u32) -> Option<Untold> {
+        let since = std::mem::replace(&mut self.told, now);
+        (now > since).then_some(Untold {
             since,
             silent: None,
             uid: false,
             above: 0,
             to,
-        };
-        Some(News {
-            gone,
-            expunged: Vec::new(),
-            came: rows.last_uid() > to,
-            untold: (now > since).then_some(untold),
-            held_back: false,
         })
     }
 

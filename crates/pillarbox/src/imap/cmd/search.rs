@@ -86,8 +86,10 @@ pub(super) enum Found {
 impl Found {
     /// UIDs as this client names them.
     fn numbered(&self, view: &View, uid: bool) -> Self {
-        let number = |found: u32| if uid { Some(found) } else { view.seq(found) };
+        let number = |uid: u32| view.seq(uid);
         match self {
+            Self::Set(uids) if uid => Self::Set(uids.clone()),
+            Self::Sorted(uids) if uid => Self::Sorted(uids.clone()),
             Self::Set(uids) => Self::Set(uids.iter().filter_map(number).collect()),
             Self::Sorted(uids) => Self::Sorted(uids.iter().copied().filter_map(number).collect()),
         }
