@@ -43,6 +43,7 @@ mod replace;
 mod requirements;
 mod rev2;
 mod rights_matrix;
+mod rounds;
 mod samples;
 mod sasld;
 mod scram;

@@ -6,10 +6,11 @@
 //! selected. A failing run is shrunk to the commands that matter.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::dialect::Dialect;
 use crate::harness::{Client, Server};
+use crate::rounds::{self, shrink};
 
 const SESSIONS: usize = 3;
 const STEPS: usize = 120;
@@ -688,38 +689,16 @@ async fn run(steps: &[(usize, Step)]) -> Result<(), String> {
     Ok(())
 }
 
-/// Leaves out steps as long as the rest still fails.
-async fn shrink(mut steps: Vec<(usize, Step)>) -> Vec<(usize, Step)> {
-    let mut size = steps.len() / 2;
-    while size > 0 {
-        let mut at = 0;
-        while at < steps.len() {
-            let mut fewer = steps.clone();
-            fewer.drain(at..(at + size).min(fewer.len()));
-            if run(&fewer).await.is_err() {
-                steps = fewer;
-            } else {
-                at += size;
-            }
-        }
-        size /= 2;
-    }
-    steps
-}
-
 /// Runs for `PILLARBOX_MODEL_SECONDS`, or a few rounds if that is not set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_agree_with_the_reference() {
-    let seconds = std::env::var("PILLARBOX_MODEL_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let end = rounds::end();
     let mut seed = 1_u64;
     while end.map_or(seed <= 12, |end| Instant::now() < end) {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let steps: Vec<_> = (0..STEPS).map(|_| random.step()).collect();
         if let Err(why) = run(&steps).await {
-            let least = shrink(steps).await;
+            let least = shrink(steps, async |steps| run(&steps).await.is_err()).await;
             let again = run(&least).await;
             panic!("seed {seed}: {why}\nshrunk: {least:#?}\nwhich says {again:?}");
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use pillarbox_model::MailboxName;
 
 use crate::harness::{Client, Server};
+use crate::rounds::{self, shrink};
 
 /// Lines of each conversation that a failure shows.
 const TOLD: usize = 40;
@@ -881,32 +882,10 @@ async fn attempt(steps: Vec<Step>) -> Result<u64, String> {
     task.await.unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
-/// Leaves out steps as long as the rest still fails.
-async fn shrink(mut steps: Vec<Step>) -> Vec<Step> {
-    let mut size = steps.len() / 2;
-    while size > 0 {
-        let mut at = 0;
-        while at < steps.len() {
-            let mut fewer = steps.clone();
-            fewer.drain(at..(at + size).min(fewer.len()));
-            if attempt(fewer.clone()).await.is_err() {
-                steps = fewer;
-            } else {
-                at += size;
-            }
-        }
-        size /= 2;
-    }
-    steps
-}
-
 /// Runs for `PILLARBOX_MODEL_SECONDS`, or a few rounds if that is not set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_comes_back_knows_what_there_is() {
-    let seconds = std::env::var("PILLARBOX_MODEL_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let end = rounds::end();
     let (mut seed, mut commands) = (1_u64, 0);
     while end.map_or(seed <= 3, |end| Instant::now() < end) {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -914,7 +893,7 @@ async fn whoever_comes_back_knows_what_there_is() {
         match attempt(steps.clone()).await {
             Ok(done) => commands += done,
             Err(why) => {
-                let least = shrink(steps).await;
+                let least = shrink(steps, async |steps| attempt(steps).await.is_err()).await;
                 let again = attempt(least.clone()).await;
                 panic!("seed {seed}: {why}\nshrunk: {least:#?}\nwhich says {again:?}");
             }
